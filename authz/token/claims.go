@@ -1,0 +1,59 @@
+package token
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/hopgate/hopgate/gateway/api/feedv1"
+)
+
+// Claims are those of a verified Txn-Token
+// (draft-ietf-oauth-transaction-tokens-11 section 9.2). They are shared and
+// never changed.
+type Claims struct {
+	// Domain is the TrustDomain that vouches for them.
+	Domain feedv1.Key
+	// Audience is the trust domain's name, aud.
+	Audience  string
+	Issuer    string
+	Subject   string
+	Txn       string
+	Requester string // req_wl
+	Scopes    []string
+	IssuedAt  time.Time
+	ExpiresAt time.Time
+	// Agent is the actor of the hop, by the domain's profile; empty: none
+	// named.
+	Agent string
+	// Actors is the chain, newest first, Agent among them.
+	Actors []string
+	// Context is tctx, decoded: map[string]any, []any, string, int64 (a number
+	// that is whole), float64, bool, nil. Nil: none.
+	Context map[string]any
+	// KeyID is the kid of the key that signed.
+	KeyID string
+	// Hash is SHA-256 of the token: its name in records and revocations.
+	Hash [32]byte
+}
+
+// HasScope reports whether s is among the scopes.
+func (c *Claims) HasScope(s string) bool {
+	for _, have := range c.Scopes {
+		if have == s {
+			return true
+		}
+	}
+	return false
+}
+
+// Secret is a token as it came. It never shows itself.
+type Secret string
+
+// LogValue keeps a token out of logs.
+func (Secret) LogValue() slog.Value { return slog.StringValue("[token]") }
+
+// String keeps a token out of formatted text.
+func (Secret) String() string { return "[token]" }
+
+// GoString keeps a token out of %#v.
+func (Secret) GoString() string { return "[token]" }
