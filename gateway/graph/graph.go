@@ -58,6 +58,8 @@ type ListenerTLS struct {
 	// ClientCA are PEM certificates; a client must present a certificate of
 	// one of them. Empty: clients are not authenticated.
 	ClientCA []byte
+	// ClientCAName is that of their secret resource.
+	ClientCAName string
 }
 
 // Certificate is a chain and its key, in PEM. It never reaches a log.

@@ -87,6 +87,11 @@ type Backend struct {
 	Port     uint16               `json:"port"`
 	Surface  v1alpha1.SurfaceType `json:"surface"`
 	TLS      bool                 `json:"tls,omitempty"`
+	// Mode is the wire.Mode that dials it; Cluster its Envoy cluster.
+	Mode    string `json:"mode"`
+	Cluster string `json:"cluster"`
+	// Provider is the dialect of a Models surface.
+	Provider string `json:"provider,omitempty"`
 }
 
 // TrustDomain is one TrustDomain with its keys, or where to fetch them.

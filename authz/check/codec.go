@@ -1,0 +1,52 @@
+package check
+
+import (
+	"fmt"
+
+	"google.golang.org/grpc/encoding"
+	_ "google.golang.org/grpc/encoding/proto" // registers the codec that this one falls back to
+	"google.golang.org/grpc/mem"
+)
+
+// Codec reads questions as views and writes answers as bytes; every other
+// message goes through the codec that grpc has for protobuf. A server that
+// serves Check must be made with grpc.ForceServerCodecV2(NewCodec(...)).
+type Codec struct {
+	rest   encoding.CodecV2
+	budget *Budget
+}
+
+// NewCodec makes a codec that takes the bytes of questions from budget.
+func NewCodec(b *Budget) *Codec {
+	return &Codec{rest: encoding.GetCodecV2("proto"), budget: b}
+}
+
+// Name is that of the wire format: Envoy sends plain protobuf.
+func (c *Codec) Name() string { return "proto" }
+
+// Marshal writes an answer or any protobuf message.
+func (c *Codec) Marshal(v any) (mem.BufferSlice, error) {
+	if r, ok := v.(*reply); ok {
+		return mem.BufferSlice{r}, nil
+	}
+	return c.rest.Marshal(v)
+}
+
+// Unmarshal reads a question or any protobuf message.
+func (c *Codec) Unmarshal(data mem.BufferSlice, v any) error {
+	q, ok := v.(*question)
+	if !ok {
+		return c.rest.Unmarshal(data, v)
+	}
+	q.taken = c.budget.take(data.Len())
+	if !q.taken {
+		// The question is answered "later" without having been read.
+		return nil
+	}
+	q.size = data.Len()
+	q.buf = data.MaterializeToBuffer(mem.DefaultBufferPool())
+	if err := q.req.Read(q.buf.ReadOnlyData()); err != nil {
+		return fmt.Errorf("read check request: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,211 @@
+package leash
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"sync"
+
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	procfilterv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/ext_proc/v3"
+	procv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
+	typev3 "github.com/envoyproxy/go-control-plane/envoy/type/v3"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/hopgate/hopgate/gateway/api/wire"
+)
+
+// Words says a denial in the words of the hop's protocol, for a hop that has
+// had no answer yet.
+type Words interface {
+	Words(h *Hop, code string) Reply
+}
+
+// Reply is an HTTP answer.
+type Reply struct {
+	Status  int
+	Headers [][2]string
+	Body    []byte
+}
+
+// Judge decides a hop again when its hold opens: the feed may have changed
+// since Check. It returns the name of a denial code, or nothing.
+type Judge interface {
+	Again(h *Hop) (code string)
+}
+
+// Holder serves the side streams by which Envoy holds hops.
+type Holder struct {
+	procv3.UnimplementedExternalProcessorServer
+	register *Register
+	judge    Judge
+	words    Words
+	log      *slog.Logger
+}
+
+// NewHolder makes the service.
+func NewHolder(r *Register, j Judge, w Words, log *slog.Logger) *Holder {
+	return &Holder{register: r, judge: j, words: w, log: log}
+}
+
+// side is one side stream. After it has ended the hop nothing more is sent.
+type side struct {
+	stream procv3.ExternalProcessor_ProcessServer
+	mu     sync.Mutex
+	ended  bool // guarded by mu
+}
+
+func (s *side) send(m *procv3.ProcessingResponse) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended {
+		return nil
+	}
+	return s.stream.Send(m)
+}
+
+// end sends the last message.
+func (s *side) end(m *procv3.ProcessingResponse) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended {
+		return
+	}
+	s.ended = true
+	// An error means that Envoy has gone, and the hop with it.
+	_ = s.stream.Send(m)
+}
+
+// Process is the life of one hold. It never returns nil while its hop lives:
+// Envoy takes an orderly end for leave to go on without a hold.
+func (h *Holder) Process(stream procv3.ExternalProcessor_ProcessServer) error {
+	first, err := stream.Recv()
+	if err != nil {
+		return errClosed(err)
+	}
+	s := &side{stream: stream}
+	id, err := hopOf(first)
+	if err != nil {
+		return h.refuse(s, nil, err.Error())
+	}
+	hop, ok := h.register.Open(id, func(c Cut) { h.cut(s, id, c) })
+	if !ok {
+		return h.refuse(s, nil, "unknown or used hop id")
+	}
+	defer h.register.Closed(id)
+	if code := h.judge.Again(hop); code != "" {
+		h.register.Refuse(id, code)
+		s.end(immediate(h.words.Words(hop, code), wire.DetailRefused))
+		return drain(stream)
+	}
+	if err := s.send(goOn()); err != nil {
+		return errClosed(err)
+	}
+	return h.hold(s)
+}
+
+// hold waits for the end. The only thing Envoy still says is that trailers
+// have come, which it wants an answer to.
+func (h *Holder) hold(s *side) error {
+	for {
+		m, err := s.stream.Recv()
+		if err != nil {
+			return errClosed(err)
+		}
+		if m.GetResponseTrailers() == nil {
+			h.log.Warn("unexpected message on a hold", "kind", kindOf(m))
+			continue
+		}
+		if err := s.send(trailersOn()); err != nil {
+			return errClosed(err)
+		}
+	}
+}
+
+// cut ends a hop that is flowing, or answers one that has had no answer yet.
+func (h *Holder) cut(s *side, id ID, c Cut) {
+	reply := Reply{Status: 403}
+	if hop, ok := h.register.find(id); ok {
+		reply = h.words.Words(hop, c.Code)
+	}
+	s.end(immediate(reply, c.Detail))
+}
+
+// refuse ends a request that has no hop. The reason goes to the log: whoever
+// sends such a thing is not told why.
+func (h *Holder) refuse(s *side, hop *Hop, why string) error {
+	h.log.Warn("hold refused", "reason", why)
+	s.end(immediate(h.words.Words(hop, "hop_unknown"), wire.DetailRefused))
+	return drain(s.stream)
+}
+
+// drain reads until Envoy closes, so that what was sent is delivered.
+func drain(stream procv3.ExternalProcessor_ProcessServer) error {
+	for {
+		if _, err := stream.Recv(); err != nil {
+			return errClosed(err)
+		}
+	}
+}
+
+// errClosed is what a side stream ends with. Envoy closed it, or is gone.
+func errClosed(err error) error {
+	if errors.Is(err, io.EOF) || errors.Is(err, context.Canceled) || status.Code(err) == codes.Canceled {
+		return nil
+	}
+	return err
+}
+
+// hopOf reads the hop id that Check put into dynamic metadata, which no
+// client can write.
+func hopOf(m *procv3.ProcessingRequest) (ID, error) {
+	if m.GetRequestHeaders() == nil {
+		return ID{}, errors.New("a hold must open with the request's headers")
+	}
+	if m.GetProtocolConfig().GetResponseBodyMode() != procfilterv3.ProcessingMode_NONE {
+		return ID{}, errors.New("no relay was ordered")
+	}
+	ns := m.GetMetadataContext().GetFilterMetadata()[wire.AuthzNamespace]
+	return ParseID(ns.GetFields()[wire.MetaHopID].GetStringValue())
+}
+
+func goOn() *procv3.ProcessingResponse {
+	return &procv3.ProcessingResponse{Response: &procv3.ProcessingResponse_RequestHeaders{RequestHeaders: &procv3.HeadersResponse{}}}
+}
+
+func trailersOn() *procv3.ProcessingResponse {
+	return &procv3.ProcessingResponse{Response: &procv3.ProcessingResponse_ResponseTrailers{ResponseTrailers: &procv3.TrailersResponse{}}}
+}
+
+func immediate(r Reply, detail string) *procv3.ProcessingResponse {
+	set := &procv3.HeaderMutation{}
+	for _, kv := range r.Headers {
+		set.SetHeaders = append(set.SetHeaders, &corev3.HeaderValueOption{
+			Header:       &corev3.HeaderValue{Key: kv[0], RawValue: []byte(kv[1])},
+			AppendAction: corev3.HeaderValueOption_OVERWRITE_IF_EXISTS_OR_ADD,
+		})
+	}
+	return &procv3.ProcessingResponse{Response: &procv3.ProcessingResponse_ImmediateResponse{
+		ImmediateResponse: &procv3.ImmediateResponse{
+			Status:  &typev3.HttpStatus{Code: typev3.StatusCode(r.Status)},
+			Headers: set,
+			Body:    r.Body,
+			Details: detail,
+		},
+	}}
+}
+
+func kindOf(m *procv3.ProcessingRequest) string {
+	switch m.GetRequest().(type) {
+	case *procv3.ProcessingRequest_RequestHeaders:
+		return "request headers"
+	case *procv3.ProcessingRequest_ResponseHeaders:
+		return "response headers"
+	case *procv3.ProcessingRequest_RequestBody, *procv3.ProcessingRequest_ResponseBody:
+		return "body"
+	default:
+		return "other"
+	}
+}

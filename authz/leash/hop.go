@@ -1,0 +1,92 @@
+package leash
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+// Hop is one decided hop while it lives. What it carries for others is set
+// before it is entered and never changed.
+type Hop struct {
+	ID ID
+	// Parent is the tunnel that the hop is inside of; zero: none.
+	Parent ID
+	// Epoch is that of the feed by which it was allowed.
+	Epoch uint64
+	// Until is when it ends by itself, on the monotonic clock; zero: never.
+	Until time.Time
+	// Held is false for hops that go without a hold.
+	Held bool
+	// Subject is what the decider needs to judge the hop again.
+	Subject any
+
+	entered time.Time
+	state   atomic.Uint32 // a state
+	cut     func(Cut)     // guarded by the register's shard
+	timer   *time.Timer   // guarded by the register's shard
+	cutBy   Cut           // guarded by the register's shard
+	closed  time.Time     // guarded by the register's shard
+	log     *Logged       // guarded by the register's shard
+}
+
+type state uint32
+
+const (
+	statePending state = iota
+	stateLive
+	stateClosed
+)
+
+// State reports whether the hop is live: its hold is open, or it has none.
+func (h *Hop) live() bool { return state(h.state.Load()) == stateLive }
+
+// Cut is an order to end a hop now.
+type Cut struct {
+	// Code is a name of the denial table.
+	Code string
+	// Detail is left in Envoy's response code details.
+	Detail string
+}
+
+// Logged is what Envoy's access log says of a hop.
+type Logged struct {
+	// In and Out are bytes of bodies from and to the client.
+	In, Out  uint64
+	Duration time.Duration
+	Status   uint32
+	// Details are Envoy's response code details.
+	Details string
+	// ClientLeft is Envoy's flag for a client that closed first.
+	ClientLeft bool
+}
+
+// How says how a hop ended. The words are those of the record.
+type How string
+
+const (
+	// Done: both sides finished.
+	Done How = "done"
+	// ClientLeft: the client went first.
+	ClientLeft How = "client_left"
+	// UpstreamFailed: the backend could not be reached, or reset.
+	UpstreamFailed How = "upstream_failed"
+	// Expired: the life that the hop was given ended.
+	Expired How = "expired"
+	// Refused: the hold was not given.
+	Refused How = "refused"
+	// Revoked: it was cut before its time.
+	Revoked How = "revoked"
+	// HoldMissing: it was allowed and its hold never opened.
+	HoldMissing How = "hold_missing"
+	// Unknown: nobody said how.
+	Unknown How = "unknown"
+)
+
+// Ending is the end of a hop.
+type Ending struct {
+	How How
+	// Log is nil where Envoy's log did not come.
+	Log     *Logged
+	Lived   time.Duration
+	CutCode string
+}

@@ -1,0 +1,42 @@
+package leash
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// ID names one hop: 128 random bits. The zero ID is none.
+type ID [16]byte
+
+// NewID draws an ID.
+func NewID(rand io.Reader) (ID, error) {
+	var id ID
+	if _, err := io.ReadFull(rand, id[:]); err != nil {
+		return ID{}, fmt.Errorf("draw hop id: %w", err)
+	}
+	return id, nil
+}
+
+// String is the ID in lower-case hexadecimal.
+func (id ID) String() string { return hex.EncodeToString(id[:]) }
+
+var errID = errors.New("malformed hop id")
+
+// ParseID reads what String wrote, and nothing else.
+func ParseID(s string) (ID, error) {
+	var id ID
+	if len(s) != 2*len(id) {
+		return ID{}, errID
+	}
+	for i := range s {
+		if s[i] >= 'A' && s[i] <= 'F' {
+			return ID{}, errID
+		}
+	}
+	if _, err := hex.Decode(id[:], []byte(s)); err != nil {
+		return ID{}, errID
+	}
+	return id, nil
+}

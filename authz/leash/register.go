@@ -1,0 +1,252 @@
+package leash
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hopgate/hopgate/gateway/api/wire"
+)
+
+// Config is how a register works.
+type Config struct {
+	// Now gives the time, with its monotonic part.
+	Now func() time.Time
+	// MaxPending bounds hops whose hold has not opened; full means deny. 0:
+	// 10000.
+	MaxPending int
+	// OpenWithin is how long a hold may take to open. 0: 5s.
+	OpenWithin time.Duration
+	// LogWithin is how long the log may come after the hold closed. 0: 5s.
+	LogWithin time.Duration
+	// Ended is told of the end of each hop, once. It must not block.
+	Ended func(*Hop, Ending)
+}
+
+// ErrFull means that too many hops wait for their hold.
+var ErrFull = errors.New("too many hops wait for their hold")
+
+const shards = 16
+
+// Register is all hops that are pending or live.
+type Register struct {
+	cfg     Config
+	pending atomic.Int64
+	shard   [shards]struct {
+		mu   sync.Mutex
+		hops map[ID]*Hop // guarded by mu
+	}
+}
+
+// NewRegister makes an empty register; Run must be running for hops to end
+// that nobody speaks of any more.
+func NewRegister(cfg Config) *Register {
+	if cfg.MaxPending <= 0 {
+		cfg.MaxPending = 10_000
+	}
+	if cfg.OpenWithin <= 0 {
+		cfg.OpenWithin = 5 * time.Second
+	}
+	if cfg.LogWithin <= 0 {
+		cfg.LogWithin = 5 * time.Second
+	}
+	r := &Register{cfg: cfg}
+	for i := range r.shard {
+		r.shard[i].hops = map[ID]*Hop{}
+	}
+	return r
+}
+
+// Run sweeps until ctx ends.
+func (r *Register) Run(ctx context.Context) {
+	t := time.NewTicker(time.Second)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+			r.sweep()
+		}
+	}
+}
+
+func (r *Register) of(id ID) *struct {
+	mu   sync.Mutex
+	hops map[ID]*Hop
+} {
+	return &r.shard[id[0]%shards]
+}
+
+// Enter makes h pending, or live where it goes without a hold. It must be
+// called before Envoy is told that the hop may pass.
+func (r *Register) Enter(h *Hop) error {
+	h.entered = r.cfg.Now()
+	if h.Held {
+		if r.pending.Add(1) > int64(r.cfg.MaxPending) {
+			r.pending.Add(-1)
+			return ErrFull
+		}
+	} else {
+		h.state.Store(uint32(stateLive))
+	}
+	s := r.of(h.ID)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.hops[h.ID] = h
+	return nil
+}
+
+// Open gives the hop its hold, once: a second call for one id finds nothing.
+// From then on cut is called when the hop must end: at most once, and not
+// after Closed.
+func (r *Register) Open(id ID, cut func(Cut)) (*Hop, bool) {
+	s := r.of(id)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	h := s.hops[id]
+	if h == nil || state(h.state.Load()) != statePending {
+		return nil, false
+	}
+	r.pending.Add(-1)
+	h.state.Store(uint32(stateLive))
+	h.cut = cut
+	if !h.Until.IsZero() {
+		h.timer = time.AfterFunc(h.Until.Sub(r.cfg.Now()), func() {
+			r.Cut(id, Cut{Code: "expired", Detail: wire.DetailExpired})
+		})
+	}
+	return h, true
+}
+
+// Cut ends a live hop now, and reports whether there was one to end.
+func (r *Register) Cut(id ID, c Cut) bool {
+	s := r.of(id)
+	s.mu.Lock()
+	h := s.hops[id]
+	if h == nil || !h.live() || h.cut == nil || h.cutBy.Code != "" {
+		s.mu.Unlock()
+		return false
+	}
+	h.cutBy = c
+	cut := h.cut
+	s.mu.Unlock()
+	cut(c)
+	return true
+}
+
+// Refuse notes that a hold was not given, for this reason.
+func (r *Register) Refuse(id ID, code string) {
+	s := r.of(id)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if h := s.hops[id]; h != nil {
+		h.cutBy = Cut{Code: code, Detail: wire.DetailRefused}
+	}
+}
+
+// Closed notes that the hold of a hop has ended.
+func (r *Register) Closed(id ID) {
+	s := r.of(id)
+	s.mu.Lock()
+	h := s.hops[id]
+	if h == nil || !h.live() {
+		s.mu.Unlock()
+		return
+	}
+	h.state.Store(uint32(stateClosed))
+	h.closed = r.cfg.Now()
+	if h.timer != nil {
+		h.timer.Stop()
+	}
+	r.finish(s.hops, h, h.log != nil)
+	s.mu.Unlock()
+}
+
+// Logged notes what Envoy logged of a hop: it is over.
+func (r *Register) Logged(id ID, l Logged) {
+	s := r.of(id)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	h := s.hops[id]
+	if h == nil {
+		return
+	}
+	h.log = &l
+	// A hold that is open still closes within the moment; a hop that never
+	// got one is over with its log.
+	r.finish(s.hops, h, !h.Held || !h.live())
+}
+
+// finish ends h when all that will come has come. The shard is locked.
+func (r *Register) finish(hops map[ID]*Hop, h *Hop, over bool) {
+	if !over {
+		return
+	}
+	delete(hops, h.ID)
+	if state(h.state.Load()) == statePending {
+		r.pending.Add(-1)
+	}
+	h.state.Store(uint32(stateClosed))
+	end := Ending{How: howOf(h.cutBy, h.log), Log: h.log, Lived: r.cfg.Now().Sub(h.entered), CutCode: h.cutBy.Code}
+	r.cfg.Ended(h, end)
+}
+
+// Live finds a hop that is live.
+func (r *Register) Live(id ID) (*Hop, bool) {
+	s := r.of(id)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	h := s.hops[id]
+	if h == nil || !h.live() || h.cutBy.Code != "" {
+		return nil, false
+	}
+	return h, true
+}
+
+// Len is how many hops are in the register.
+func (r *Register) Len() int {
+	n := 0
+	for i := range r.shard {
+		r.shard[i].mu.Lock()
+		n += len(r.shard[i].hops)
+		r.shard[i].mu.Unlock()
+	}
+	return n
+}
+
+// sweep ends hops that nobody speaks of any more.
+func (r *Register) sweep() {
+	now := r.cfg.Now()
+	for i := range r.shard {
+		s := &r.shard[i]
+		s.mu.Lock()
+		for _, h := range s.hops {
+			r.sweepHop(s.hops, h, now)
+		}
+		s.mu.Unlock()
+	}
+}
+
+func (r *Register) sweepHop(hops map[ID]*Hop, h *Hop, now time.Time) {
+	switch {
+	case state(h.state.Load()) == statePending && now.Sub(h.entered) > r.cfg.OpenWithin:
+		h.cutBy = Cut{Code: string(HoldMissing), Detail: string(HoldMissing)}
+		r.finish(hops, h, true)
+	case !h.closed.IsZero() && now.Sub(h.closed) > r.cfg.LogWithin:
+		r.finish(hops, h, true)
+	case !h.Held && !h.Until.IsZero() && now.Sub(h.Until) > r.cfg.LogWithin:
+		r.finish(hops, h, true)
+	}
+}
+
+// find returns a hop whatever its state.
+func (r *Register) find(id ID) (*Hop, bool) {
+	s := r.of(id)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	h, ok := s.hops[id]
+	return h, ok
+}

@@ -1,0 +1,70 @@
+package surface
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Resembles reports whether some reader could take a member called name for
+// the one called known: they are equal but for case (by Unicode's simple
+// folding, as encoding/json compares) and for all that is neither letter nor
+// digit (the signs that encoding/json/v2 and binders of other languages pass
+// over, and a NUL that ends a C string early). Equal names resemble too.
+func Resembles(name, known string) bool {
+	for {
+		a, rest := nextLetter(name)
+		b, restKnown := nextLetter(known)
+		if a == b && a == 0 {
+			return true
+		}
+		if a != b && (a == 0 || b == 0 || fold(a) != fold(b)) {
+			return false
+		}
+		name, known = rest, restKnown
+	}
+}
+
+// nextLetter is the first letter or digit of s and what follows it; 0: none.
+func nextLetter(s string) (rune, string) {
+	for s != "" {
+		r, n := rune(s[0]), 1
+		if r >= utf8.RuneSelf {
+			r, n = utf8.DecodeRuneInString(s)
+		}
+		s = s[n:]
+		if unicode.IsLetter(r) || unicode.IsDigit(r) {
+			return r, s
+		}
+	}
+	return 0, ""
+}
+
+// fold is the least rune that folds together with r.
+func fold(r rune) rune {
+	least := r
+	for f := unicode.SimpleFold(r); f != r; f = unicode.SimpleFold(f) {
+		least = min(least, f)
+	}
+	return least
+}
+
+// Variant reports whether name is another spelling of one of known.
+func Variant(name string, known ...string) bool {
+	for _, k := range known {
+		if name != k && Resembles(name, k) {
+			return true
+		}
+	}
+	return false
+}
+
+// CleanName reports whether s can name a thing: it is not empty, no space
+// begins or ends it, and it holds no control character. A name that a server
+// would cut or trim is another name than the one that was judged.
+func CleanName(s string) bool {
+	if s == "" || strings.TrimSpace(s) != s {
+		return false
+	}
+	return !strings.ContainsFunc(s, unicode.IsControl)
+}

@@ -1,0 +1,87 @@
+package source
+
+import (
+	"cmp"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+)
+
+// DefaultNamespace is where an object lands that names no namespace.
+const DefaultNamespace = "default"
+
+// Ref names one object. The version is not part of it. Namespace is empty for
+// kinds of the cluster; Group is empty for the core group.
+type Ref struct {
+	Group, Kind, Namespace, Name string
+}
+
+// String is KIND/NAMESPACE/NAME, or KIND/NAME without a namespace. Parts that
+// are not known are left out from the right.
+func (r Ref) String() string {
+	s := r.Kind
+	for _, part := range []string{r.Namespace, r.Name} {
+		if part != "" {
+			s += "/" + part
+		}
+	}
+	return s
+}
+
+// Compare orders by group, kind, namespace and name.
+func (r Ref) Compare(o Ref) int {
+	return cmp.Or(
+		cmp.Compare(r.Group, o.Group),
+		cmp.Compare(r.Kind, o.Kind),
+		cmp.Compare(r.Namespace, o.Namespace),
+		cmp.Compare(r.Name, o.Name),
+	)
+}
+
+// Typed is a Kubernetes object with its metadata.
+type Typed interface {
+	metav1.Object
+	runtime.Object
+}
+
+// Object is one object of the set.
+type Object struct {
+	Ref Ref
+	// Value is of the Go type of its Kind, defaults filled in, status empty,
+	// generation 1. It must not be changed.
+	Value Typed
+	// Origin is where it was written; zero when it is not from a file.
+	Origin Origin
+	// Hash is over the content of Value, in hex. Two objects of one Ref and
+	// one Hash are equal, and share Value when they come from one source.
+	Hash string
+	// Broken is nil for a good object. Only an AccessPolicy is ever delivered
+	// broken: one that cannot be accepted and has no last good version. It
+	// must deny whatever it guards.
+	Broken *Breakage
+}
+
+// Origin is the place of an object.
+type Origin struct {
+	// File is the path as the user gave it, or below the folder that was
+	// given.
+	File string
+	// Line is that of the document's first line with content, Document its
+	// number in the file; both from 1.
+	Line, Document int
+}
+
+// Breakage is why an AccessPolicy is delivered broken, and what is not known
+// of it. What is not known must be taken at its widest.
+type Breakage struct {
+	// Reason is for a person, without a place.
+	Reason string
+	// NamespaceUnknown: the policy may belong to any namespace. Then the Ref
+	// has DefaultNamespace.
+	NamespaceUnknown bool
+	// NameUnknown: the Ref has a name that was made up from the place.
+	NameUnknown bool
+	// TargetsUnknown: Value's targetRefs may be incomplete. The policy may
+	// guard anything that an AccessPolicy of its namespace can.
+	TargetsUnknown bool
+}

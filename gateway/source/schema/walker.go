@@ -1,0 +1,90 @@
+package schema
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	structuralschema "k8s.io/apiextensions-apiserver/pkg/apiserver/schema"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/hopgate/hopgate/gateway/source"
+)
+
+// walker finds fields that a schema does not know, and nulls.
+type walker struct {
+	// nullIsError refuses nulls where the schema does not ask for one. Either
+	// way they are removed, so that no later check trips over them.
+	nullIsError bool
+	findings    []Finding
+}
+
+// walk visits a value. At the root of a resource metadata is left out.
+func (w *walker) walk(path *field.Path, value any, s *structuralschema.Structural, root bool) {
+	if s == nil || s.XPreserveUnknownFields {
+		return
+	}
+	switch value := value.(type) {
+	case map[string]any:
+		for _, key := range slices.Sorted(maps.Keys(value)) {
+			if root && (key == "metadata" || key == "apiVersion" || key == "kind") {
+				continue
+			}
+			w.member(path, value, key, s)
+		}
+	case []any:
+		for i, item := range value {
+			w.walk(path.Index(i), item, s.Items, false)
+		}
+	}
+}
+
+func (w *walker) member(path *field.Path, parent map[string]any, key string, s *structuralschema.Structural) {
+	sub, ok := child(s, key)
+	at := path.Child(key)
+	if path == nil {
+		at = field.NewPath(key)
+	}
+	switch {
+	case !ok:
+		w.findings = append(w.findings, unknownField(at, key, s))
+	case parent[key] == nil && !sub.Nullable && sub.Default.Object == nil:
+		delete(parent, key)
+		if w.nullIsError {
+			w.findings = append(w.findings, Finding{
+				Field: at.String(), Severity: source.Error,
+				Message: "has no value", Mend: "remove the field, or give it a value",
+			})
+		}
+	default:
+		w.walk(at, parent[key], sub, false)
+	}
+}
+
+// child is the schema of one member. Where any value goes it is empty.
+func child(s *structuralschema.Structural, key string) (*structuralschema.Structural, bool) {
+	if p, ok := s.Properties[key]; ok {
+		return &p, true
+	}
+	if a := s.AdditionalProperties; a != nil {
+		if a.Structural != nil {
+			return a.Structural, true
+		}
+		open := &structuralschema.Structural{Extensions: structuralschema.Extensions{XPreserveUnknownFields: true}}
+		return open, a.Bool
+	}
+	return nil, false
+}
+
+func unknownField(at *field.Path, key string, s *structuralschema.Structural) Finding {
+	f := Finding{Field: at.String(), Severity: source.Error, Message: fmt.Sprintf("unknown field %q", key)}
+	known := slices.Sorted(maps.Keys(s.Properties))
+	if near := nearest(key, known); near != "" {
+		f.Mend = fmt.Sprintf("did you mean %q?", near)
+	} else if len(known) > 0 {
+		f.Mend = "known here: " + list(known)
+	} else {
+		f.Mend = "remove it"
+	}
+	return f
+}

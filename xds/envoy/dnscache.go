@@ -1,0 +1,96 @@
+package envoy
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"net/netip"
+	"time"
+
+	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	commondfpv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/common/dynamic_forward_proxy/v3"
+	caresv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/network/dns_resolver/cares/v3"
+	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
+	"google.golang.org/protobuf/proto"
+)
+
+// cache is one of the two DNS caches. What users open or close lives in the
+// guard's resolver and in Check; the filter of a cache is constant: what can
+// never be opened there.
+type cache string
+
+const (
+	// cacheGuard knows public space alone.
+	cacheGuard cache = "guard"
+	// cacheInside knows private space too, for the operator's insideRanges.
+	cacheInside cache = "inside"
+)
+
+// neverOpen is loopback, link-local, metadata, multicast and reserved space.
+func neverOpen() []string {
+	return []string{
+		"0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24",
+		"198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4", "168.63.129.16/32", "100.100.100.200/32",
+		"::/8", "100::/8", "200::/7", "400::/6", "800::/5", "1000::/4",
+		"4000::/2", "8000::/2", "c000::/3", "e000::/4", "f000::/5", "f800::/6", "fe00::/7", "fd00:ec2::254/128",
+		"2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20",
+	}
+}
+
+// private is what only the operator can open.
+func private() []string {
+	return []string{"10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16", "198.18.0.0/15", "fc00::/7"}
+}
+
+func (c cache) denied() []string {
+	if c == cacheInside {
+		return neverOpen()
+	}
+	return append(neverOpen(), private()...)
+}
+
+// config is the cache's configuration. All copies of one name must be equal,
+// or Envoy refuses them, so that the name carries a hash of the rest.
+func (c cache) config(s Settings) *commondfpv3.DnsCacheConfig {
+	cfg := &commondfpv3.DnsCacheConfig{
+		Name:                  string(c),
+		DnsLookupFamily:       clusterv3.Cluster_ALL,
+		DnsMinRefreshRate:     dur(time.Second),
+		DnsFailureRefreshRate: &clusterv3.Cluster_RefreshRate{BaseInterval: dur(time.Second), MaxInterval: dur(time.Second)},
+		HostTtl:               dur(time.Minute),
+		MaxHosts:              u32(maxCachedHosts),
+		DnsCacheCircuitBreaker: &commondfpv3.DnsCacheCircuitBreakers{
+			MaxPendingRequests: u32(maxPendingLookups),
+		},
+		TypedDnsResolverConfig: resolver(s),
+		ResolvedAddressFilter:  addressMatcher(c.denied()),
+	}
+	raw, err := proto.MarshalOptions{Deterministic: true}.Marshal(cfg)
+	if err != nil {
+		panic("marshal dns cache: " + err.Error())
+	}
+	sum := sha256.Sum256(raw)
+	cfg.Name = string(c) + "-" + hex.EncodeToString(sum[:4])
+	return cfg
+}
+
+// resolver asks the guard, and only the guard, on loopback.
+func resolver(s Settings) *corev3.TypedExtensionConfig {
+	return &corev3.TypedExtensionConfig{
+		Name: "envoy.network.dns_resolver.cares",
+		TypedConfig: pack(&caresv3.CaresDnsResolverConfig{
+			Resolvers:           []*corev3.Address{socketAddress(netip.AddrFrom4([4]byte{127, 0, 0, 1}), s.DNSPort)},
+			DnsResolverOptions:  &corev3.DnsResolverOptions{NoDefaultSearchDomain: true},
+			QueryTimeoutSeconds: wrapU64(2),
+			QueryTries:          u32(1),
+		}),
+	}
+}
+
+func addressMatcher(cidrs []string) *matcherv3.AddressMatcher {
+	m := &matcherv3.AddressMatcher{}
+	for _, c := range cidrs {
+		m.Ranges = append(m.Ranges, cidrRange(netip.MustParsePrefix(c)))
+	}
+	return m
+}

@@ -1,0 +1,55 @@
+package envoy
+
+import (
+	procv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/ext_proc/v3"
+	typev3 "github.com/envoyproxy/go-control-plane/envoy/type/v3"
+
+	"github.com/hopgate/hopgate/gateway/api/wire"
+)
+
+const (
+	filterHoldHeaders = "hold.headers"
+	filterHoldRelay   = "hold.relay"
+)
+
+// holdHeaders is the leash: a side stream without bodies that lives as long
+// as the hop. It is skipped only where Check said relay or none; a missing or
+// odd value means held.
+func holdHeaders() Filter {
+	skip := anyOf(metadataIs(wire.MetaHold, wire.HoldRelay), metadataIs(wire.MetaHold, wire.HoldNone))
+	return Filter{Name: filterHoldHeaders, Config: unless(skip, "envoy.filters.http.ext_proc", holdProcessor(&procv3.ProcessingMode{
+		RequestHeaderMode:  procv3.ProcessingMode_SEND,
+		ResponseHeaderMode: procv3.ProcessingMode_SKIP,
+		RequestTrailerMode: procv3.ProcessingMode_SKIP,
+		// This alone keeps the side stream open after the headers.
+		ResponseTrailerMode: procv3.ProcessingMode_SEND,
+	}))}
+}
+
+// holdRelay is the leash that also carries the answer's body.
+func holdRelay() Filter {
+	skip := not(metadataIs(wire.MetaHold, wire.HoldRelay))
+	p := holdProcessor(&procv3.ProcessingMode{
+		RequestHeaderMode:   procv3.ProcessingMode_SEND,
+		ResponseHeaderMode:  procv3.ProcessingMode_SEND,
+		ResponseBodyMode:    procv3.ProcessingMode_FULL_DUPLEX_STREAMED,
+		RequestTrailerMode:  procv3.ProcessingMode_SKIP,
+		ResponseTrailerMode: procv3.ProcessingMode_SEND,
+	})
+	p.MetadataOptions.ReceivingNamespaces = &procv3.MetadataOptions_MetadataNamespaces{Untyped: []string{wire.EndNamespace}}
+	return Filter{Name: filterHoldRelay, Config: unless(skip, "envoy.filters.http.ext_proc", p)}
+}
+
+func holdProcessor(mode *procv3.ProcessingMode) *procv3.ExternalProcessor {
+	return &procv3.ExternalProcessor{
+		// No timeout: the call lives as long as the stream it holds.
+		GrpcService:    grpcService(ClusterHold, 0),
+		StatusOnError:  &typev3.HttpStatus{Code: typev3.StatusCode_ServiceUnavailable},
+		MessageTimeout: dur(holdReply),
+		ProcessingMode: mode,
+		MetadataOptions: &procv3.MetadataOptions{ForwardingNamespaces: &procv3.MetadataOptions_MetadataNamespaces{
+			Untyped: []string{wire.AuthzNamespace},
+		}},
+		ForwardRules: &procv3.HeaderForwardingRules{AllowedHeaders: nothingButStatus()},
+	}
+}

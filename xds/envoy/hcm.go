@@ -1,0 +1,108 @@
+package envoy
+
+import (
+	mutationv3 "github.com/envoyproxy/go-control-plane/envoy/config/common/mutation_rules/v3"
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
+	routerv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/router/v3"
+	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
+	earlyv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/http/early_header_mutation/header_mutation/v3"
+	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
+
+	"github.com/hopgate/hopgate/gateway/api/wire"
+)
+
+// manager is the connection manager of one shape. It is a constant: changing
+// any field of it cuts the streams of its listeners.
+func manager(sh shape, c cache, table string, s Settings) *listenerv3.Filter {
+	h := &hcmv3.HttpConnectionManager{
+		StatPrefix:            table,
+		CodecType:             hcmv3.HttpConnectionManager_AUTO,
+		HttpProtocolOptions:   &corev3.Http1ProtocolOptions{AcceptHttp_10: sh == shapeProxy},
+		Http2ProtocolOptions:  http2Towards(),
+		UpgradeConfigs:        upgrades(sh),
+		UseRemoteAddress:      yes(),
+		InternalAddressConfig: &hcmv3.HttpConnectionManager_InternalAddressConfig{},
+		ServerName:            "hopgate",
+		// The deadline and the hold end streams, not silence.
+		StreamIdleTimeout:             dur(0),
+		StreamFlushTimeout:            dur(streamFlush),
+		DelayedCloseTimeout:           dur(delayedClose),
+		RequestHeadersTimeout:         dur(requestHeaders),
+		RequestTimeout:                dur(requestBody),
+		MaxRequestHeadersKb:           u32(maxHeadersKB),
+		NormalizePath:                 yes(),
+		MergeSlashes:                  sh == shapeRoutes,
+		PathWithEscapedSlashesAction:  hcmv3.HttpConnectionManager_REJECT_REQUEST,
+		CommonHttpProtocolOptions:     &corev3.HttpProtocolOptions{HeadersWithUnderscoresAction: underscores(sh)},
+		EarlyHeaderMutationExtensions: []*corev3.TypedExtensionConfig{strip()},
+		AccessLog:                     accessLogs(),
+		RouteSpecifier: &hcmv3.HttpConnectionManager_Rds{Rds: &hcmv3.Rds{
+			ConfigSource: ads(), RouteConfigName: table,
+		}},
+	}
+	for _, f := range chain(sh, c, s) {
+		h.HttpFilters = append(h.HttpFilters, f.slot())
+	}
+	h.HttpFilters = append(h.HttpFilters, router())
+	return &listenerv3.Filter{
+		Name:       "envoy.filters.network.http_connection_manager",
+		ConfigType: &listenerv3.Filter_TypedConfig{TypedConfig: pack(h)},
+	}
+}
+
+func http2Towards() *corev3.Http2ProtocolOptions {
+	return &corev3.Http2ProtocolOptions{
+		AllowConnect:                true,
+		MaxConcurrentStreams:        u32(maxStreams),
+		InitialStreamWindowSize:     u32(streamWindow),
+		InitialConnectionWindowSize: u32(connectionWindow),
+	}
+}
+
+func upgrades(sh shape) []*hcmv3.HttpConnectionManager_UpgradeConfig {
+	ups := []*hcmv3.HttpConnectionManager_UpgradeConfig{{UpgradeType: "websocket"}}
+	if sh == shapeProxy {
+		ups = append(ups, &hcmv3.HttpConnectionManager_UpgradeConfig{UpgradeType: "CONNECT"})
+	}
+	return ups
+}
+
+// underscores are refused on routes, where a backend might read txn_token as
+// the header that we strip; towards the Internet they are its own business.
+func underscores(sh shape) corev3.HttpProtocolOptions_HeadersWithUnderscoresAction {
+	if sh == shapeRoutes {
+		return corev3.HttpProtocolOptions_REJECT_REQUEST
+	}
+	return corev3.HttpProtocolOptions_ALLOW
+}
+
+// strip removes what only the gateway may say, before anything sees it. It is
+// here and not in the routes: their removal would take Check's own deadline
+// away too, and silently switch it off.
+func strip() *corev3.TypedExtensionConfig {
+	cfg := &earlyv3.HeaderMutation{Mutations: []*mutationv3.HeaderMutation{
+		removePrefix(wire.HeaderPrefix),
+		// The deadline is among these, and so are retries and timeouts, which
+		// Envoy would take from a client that it holds for internal.
+		removePrefix("x-envoy-"),
+	}}
+	return &corev3.TypedExtensionConfig{Name: "strip", TypedConfig: pack(cfg)}
+}
+
+func removePrefix(p string) *mutationv3.HeaderMutation {
+	return &mutationv3.HeaderMutation{Action: &mutationv3.HeaderMutation_RemoveOnMatch_{
+		RemoveOnMatch: &mutationv3.HeaderMutation_RemoveOnMatch{
+			KeyMatcher: &matcherv3.StringMatcher{MatchPattern: &matcherv3.StringMatcher_Prefix{Prefix: p}},
+		},
+	}}
+}
+
+func router() *hcmv3.HttpFilter {
+	return &hcmv3.HttpFilter{Name: "envoy.filters.http.router", ConfigType: &hcmv3.HttpFilter_TypedConfig{
+		TypedConfig: pack(&routerv3.Router{
+			SuppressEnvoyHeaders:          true,
+			RejectConnectRequestEarlyData: yes(),
+		}),
+	}}
+}

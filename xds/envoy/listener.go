@@ -1,0 +1,38 @@
+package envoy
+
+import (
+	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
+
+	"github.com/hopgate/hopgate/gateway/graph"
+)
+
+// chainName is that of a listener's one filter chain: a rename would drain.
+const chainName = "c0"
+
+// Listener is the Envoy listener of l.
+func Listener(l *graph.Listener, s Settings) *listenerv3.Listener {
+	fc := &listenerv3.FilterChain{
+		Name:    chainName,
+		Filters: []*listenerv3.Filter{manager(shapeOf(l.Kind), cacheGuard, l.Name, s)},
+	}
+	out := &listenerv3.Listener{
+		Name:         l.Name,
+		Address:      socketAddress(l.Address, l.Port),
+		FilterChains: []*listenerv3.FilterChain{fc},
+		// With reuse_port a second process of the same user would share the
+		// port, and the traffic, without a word.
+		EnableReusePort:               no(),
+		PerConnectionBufferLimitBytes: u32(listenerBuffer),
+	}
+	if l.TLS != nil {
+		fc.TransportSocket = downstreamTLS(l.TLS)
+	}
+	return out
+}
+
+func shapeOf(k graph.ListenerKind) shape {
+	if k == graph.ListenerProxy {
+		return shapeProxy
+	}
+	return shapeRoutes
+}

@@ -1,0 +1,134 @@
+package envoy
+
+import (
+	"fmt"
+
+	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
+
+	"github.com/hopgate/hopgate/gateway/api/wire"
+	"github.com/hopgate/hopgate/gateway/graph"
+)
+
+// ProxyTable is the route table of a Proxy listener. Check's metadata chooses
+// the route: nothing to strip, nothing to forge. Without a mode there is no
+// way on.
+func ProxyTable(t *graph.RouteTable, bs []*graph.Backend) *routev3.RouteConfiguration {
+	p := t.Proxy
+	find := indexBackends(bs)
+	out := tableOf(t.Name)
+	out.IgnorePortInHostMatching = false
+	for _, s := range p.Surfaces {
+		if b := find[s.Backend]; b != nil {
+			out.VirtualHosts = append(out.VirtualHosts, surfaceHost(s, b))
+		}
+	}
+	all := vhost("*", []string{"*"}, shapeProxy, p.Target, proxyRoutes(p))
+	all.RequestHeadersToRemove = append(all.RequestHeadersToRemove, tracks()...)
+	// A tunnel that Check gave no mode is not terminated here or anywhere.
+	all.Routes = append(all.Routes, &routev3.Route{Name: "no-tunnel", Match: connect(), Action: respond(503)})
+	out.VirtualHosts = append(out.VirtualHosts, all)
+	return out
+}
+
+func proxyRoutes(p *graph.ProxyTable) []*routev3.Route {
+	var out []*routev3.Route
+	for _, m := range tunnelModes() {
+		if m == wire.ModeHosts {
+			continue
+		}
+		out = append(out,
+			modeRoute("opaque-"+m, connect(), m+wire.OpaqueSuffix, directName(cache(m)), true),
+			modeRoute("tunnel-"+m, connect(), m, innerName(m), true),
+			modeRoute("absolute-"+m, anyPath(), m, directName(cache(m)), false))
+	}
+	for _, c := range p.Hosts {
+		out = append(out,
+			onCluster(modeRoute("opaque-hosts:"+c, connect(), wire.ModeHosts+wire.OpaqueSuffix, c, true), c),
+			onCluster(modeRoute("absolute-hosts:"+c, anyPath(), wire.ModeHosts, c, false), c))
+	}
+	return append(out, modeRoute("tunnel-hosts", connect(), wire.ModeHosts, innerName(wire.ModeHosts), true))
+}
+
+func connect() *routev3.RouteMatch {
+	return &routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_ConnectMatcher_{ConnectMatcher: &routev3.RouteMatch_ConnectMatcher{}}}
+}
+
+func anyPath() *routev3.RouteMatch {
+	return &routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_Prefix{Prefix: "/"}}
+}
+
+// modeRoute is taken where Check answered with this mode.
+func modeRoute(name string, m *routev3.RouteMatch, mode, cluster string, tunnel bool) *routev3.Route {
+	m.DynamicMetadata = append(m.DynamicMetadata, checkSaid(wire.MetaMode, mode))
+	act := &routev3.RouteAction{
+		ClusterSpecifier: &routev3.RouteAction_Cluster{Cluster: cluster},
+		Timeout:          dur(0),
+	}
+	if tunnel {
+		act.UpgradeConfigs = []*routev3.RouteAction_UpgradeConfig{{
+			UpgradeType: "CONNECT", ConnectConfig: &routev3.RouteAction_UpgradeConfig_ConnectConfig{},
+		}}
+	}
+	return &routev3.Route{Name: name, Match: m, Action: &routev3.Route_Route{Route: act}}
+}
+
+func onCluster(r *routev3.Route, cluster string) *routev3.Route {
+	r.Match.DynamicMetadata = append(r.Match.DynamicMetadata, checkSaid(wire.MetaCluster, cluster))
+	return r
+}
+
+func checkSaid(key, value string) *matcherv3.MetadataMatcher {
+	return &matcherv3.MetadataMatcher{
+		Filter: wire.AuthzNamespace,
+		Path:   []*matcherv3.MetadataMatcher_PathSegment{{Segment: &matcherv3.MetadataMatcher_PathSegment_Key{Key: key}}},
+		Value:  stringValue(value),
+	}
+}
+
+// surfaceHost is a destination that is reachable only as its surface: the
+// requests are read like those of a route, a tunnel is not possible.
+func surfaceHost(s graph.ProxySurface, b *graph.Backend) *routev3.VirtualHost {
+	port := fmt.Sprintf("%s:%d", s.Hostname, s.Port)
+	domains := []string{port}
+	if s.Port == 80 {
+		domains = append(domains, s.Hostname)
+	}
+	r := modeRoute("surface", anyPath(), BackendMode(b), s.Backend, false)
+	r.GetRoute().HostRewriteSpecifier = &routev3.RouteAction_HostRewriteLiteral{HostRewriteLiteral: s.Hostname}
+	v := vhost(port, domains, shapeProxy, s.Target, []*routev3.Route{r})
+	v.RequestHeadersToRemove = append(v.RequestHeadersToRemove, tracks()...)
+	if s.Target.BodyBytes > 0 {
+		v.RequestBodyBufferLimit = bodyBuffer(s.Target)
+	}
+	return v
+}
+
+// BackendMode is what Check must say for a hop to b on a Proxy listener.
+func BackendMode(b *graph.Backend) string {
+	switch {
+	case b.Kind != graph.BackendName:
+		return wire.ModeHosts
+	case b.Inside:
+		return wire.ModeInside
+	default:
+		return wire.ModeGuard
+	}
+}
+
+// innerTable is the route table of plain HTTP inside a tunnel.
+func innerTable(mode string, hosts []string) *routev3.RouteConfiguration {
+	out := tableOf(innerName(mode))
+	var routes []*routev3.Route
+	if mode == wire.ModeHosts {
+		for _, c := range hosts {
+			routes = append(routes, onCluster(modeRoute("inner:"+c, anyPath(), mode, c, false), c))
+		}
+	} else {
+		routes = append(routes, modeRoute("inner", anyPath(), mode, directName(cache(mode)), false))
+	}
+	v := vhost("*", []string{"*"}, shapeInner, wire.Target{Entry: wire.EntryInner, Surface: "HTTP"}, routes)
+	v.RequestHeadersToRemove = append(v.RequestHeadersToRemove, tracks()...)
+	out.VirtualHosts = append(out.VirtualHosts, v)
+	return out
+}

@@ -1,0 +1,66 @@
+package envoy
+
+import (
+	"time"
+)
+
+// Settings are what the configuration needs to know of the process around it.
+// They hold for the life of an Envoy.
+type Settings struct {
+	// Socket is the guard's unix socket, shorter than 108 bytes.
+	Socket string
+	// DNSPort is the guard's DNS on 127.0.0.1, UDP and TCP.
+	DNSPort uint16
+	// TrustedCA is the file of the system's root certificates; empty: TLS to
+	// backends without a CA of their own is refused.
+	TrustedCA string
+	// CheckTimeout bounds one decision, the resolution of a name included.
+	// 0: 5s.
+	CheckTimeout time.Duration
+}
+
+func (s Settings) checkTimeout() time.Duration {
+	if s.CheckTimeout > 0 {
+		return s.CheckTimeout
+	}
+	return 5 * time.Second
+}
+
+// Clusters of the guard's socket. Each service has its own, with limits of
+// its own, so that none starves another. They are in the bootstrap.
+const (
+	ClusterXDS   = "hopgate/xds"
+	ClusterAuthz = "hopgate/authz"
+	ClusterHold  = "hopgate/hold"
+	ClusterLog   = "hopgate/log"
+)
+
+// Timings of the connection managers, all measured.
+const (
+	// delayedClose is how late an HTTP/1.1 client sees a cut (default 1 s).
+	delayedClose = 50 * time.Millisecond
+	// streamFlush bounds a last word to an HTTP/2 client that does not read.
+	streamFlush = time.Second
+	// requestHeaders bounds the arrival of a request's headers.
+	requestHeaders = 10 * time.Second
+	// requestBody bounds the arrival of a whole request that has no answer
+	// yet: a body that never ends would hold a buffer for ever.
+	requestBody = 5 * time.Minute
+	// holdReply bounds the guard's reply when a hold opens.
+	holdReply = 500 * time.Millisecond
+	// logFlush is how late the end of a hop is known.
+	logFlush = 100 * time.Millisecond
+)
+
+// Sizes of HTTP/2 towards clients.
+const (
+	maxStreams        = 1000
+	streamWindow      = 256 << 10
+	connectionWindow  = 1 << 20
+	maxHeadersKB      = 60
+	manyRequests      = 100_000
+	listenerBuffer    = 1 << 20
+	earlyDataBytes    = 16 << 10
+	maxCachedHosts    = 100_000
+	maxPendingLookups = 4096
+)
