@@ -33,8 +33,8 @@ func redact(s string, limit int) (string, bool) {
 	return out.String(), true
 }
 
-// next finds where a token may begin: base64url of a brace begins with e, and
-// of a brace and a quote or a space with ey.
+// next finds where a token may begin: base64url of a brace and a quote or a
+// space begins with ey.
 func next(s string, from int) int {
 	if i := strings.Index(s[from:], "ey"); i >= 0 {
 		return from + i
@@ -46,7 +46,7 @@ func next(s string, from int) int {
 // on.
 func token(s string, i int) (end, past int) {
 	head := run(s, i)
-	if head-i < 8 || head == len(s) || s[head] != '.' {
+	if head-i < 12 || head == len(s) || s[head] != '.' || !opens(s[i+2]) {
 		return 0, head
 	}
 	body := run(s, head+1)
@@ -56,6 +56,10 @@ func token(s string, i int) (end, past int) {
 	end = run(s, body+1)
 	return end, end
 }
+
+// opens tells the third character of an object's base64url from that of a
+// word: it has the last bits of the quote or space, so it is a capital.
+func opens(c byte) bool { return 'A' <= c && c <= 'D' || 'I' <= c && c <= 'L' }
 
 // run returns where the base64url characters from i on end.
 func run(s string, i int) int {

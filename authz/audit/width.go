@@ -44,3 +44,6 @@ func pad(s string, columns int) string {
 	}
 	return s
 }
+
+// trim cuts the spaces at the end.
+func trim(s string) string { return strings.TrimRight(s, " ") }

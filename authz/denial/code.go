@@ -64,18 +64,3 @@ func httpStatus(k Kind) int {
 		return http.StatusForbidden
 	}
 }
-
-// grpcStatus maps kinds to gRPC statuses (PERMISSION_DENIED, UNAUTHENTICATED,
-// UNAVAILABLE, INVALID_ARGUMENT).
-func grpcStatus(k Kind) int {
-	switch k {
-	case Unauthenticated:
-		return 16
-	case Unavailable:
-		return 14
-	case Invalid:
-		return 3
-	default:
-		return 7
-	}
-}

@@ -3,6 +3,8 @@ package leash
 import (
 	"sync/atomic"
 	"time"
+
+	"github.com/hopgate/hopgate/authz/audit"
 )
 
 // Hop is one decided hop while it lives. What it carries for others is set
@@ -60,31 +62,9 @@ type Logged struct {
 	ClientLeft bool
 }
 
-// How says how a hop ended. The words are those of the record.
-type How string
-
-const (
-	// Done: both sides finished.
-	Done How = "done"
-	// ClientLeft: the client went first.
-	ClientLeft How = "client_left"
-	// UpstreamFailed: the backend could not be reached, or reset.
-	UpstreamFailed How = "upstream_failed"
-	// Expired: the life that the hop was given ended.
-	Expired How = "expired"
-	// Refused: the hold was not given.
-	Refused How = "refused"
-	// Revoked: it was cut before its time.
-	Revoked How = "revoked"
-	// HoldMissing: it was allowed and its hold never opened.
-	HoldMissing How = "hold_missing"
-	// Unknown: nobody said how.
-	Unknown How = "unknown"
-)
-
 // Ending is the end of a hop.
 type Ending struct {
-	How How
+	How audit.End
 	// Log is nil where Envoy's log did not come.
 	Log     *Logged
 	Lived   time.Duration

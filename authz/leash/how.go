@@ -3,46 +3,57 @@ package leash
 import (
 	"strings"
 
+	"github.com/hopgate/hopgate/authz/audit"
 	"github.com/hopgate/hopgate/gateway/api/wire"
 )
 
 // howOf reads how a hop ended. Envoy logs a cut as a success: only the
 // details tell.
-func howOf(c Cut, l *Logged) How {
+func howOf(c Cut, l *Logged) audit.End {
 	if c.Code != "" {
-		return howOfDetail(c.Detail)
+		return orElse(howOfDetail(c.Detail), audit.EndRevoked)
 	}
 	if l == nil {
-		return Unknown
+		return audit.EndLost
 	}
-	if how := howOfDetail(l.Details); how != Unknown {
+	if how := howOfDetail(l.Details); how != "" {
 		return how
 	}
 	switch {
 	case l.ClientLeft || strings.HasPrefix(l.Details, "downstream_"):
-		return ClientLeft
+		return audit.EndClientLeft
 	case l.Details == "via_upstream":
-		return Done
-	case strings.HasPrefix(l.Details, "upstream_reset_"), strings.HasPrefix(l.Details, "dns_resolution_failure"),
-		strings.HasPrefix(l.Details, "no_healthy_upstream"), strings.HasPrefix(l.Details, "cluster_not_found"),
-		l.Status >= 500:
-		return UpstreamFailed
+		return audit.EndDone
+	case l.Details == "response_timeout":
+		return audit.EndTimeout
+	case strings.HasPrefix(l.Details, "upstream_reset_after"):
+		return audit.EndUpstreamReset
+	case l.Status >= 500:
+		return audit.EndUpstreamFailed
 	default:
-		return Done
+		return audit.EndDone
 	}
 }
 
-func howOfDetail(d string) How {
+func orElse(how, other audit.End) audit.End {
+	if how == "" {
+		return other
+	}
+	return how
+}
+
+// howOfDetail knows the words that we and Envoy's deadline leave.
+func howOfDetail(d string) audit.End {
 	switch d {
 	case wire.DetailExpired, wire.DetailDeadline:
-		return Expired
+		return audit.EndExpired
 	case wire.DetailRefused:
-		return Refused
+		return audit.EndRefused
 	case wire.DetailRevoked:
-		return Revoked
-	case string(HoldMissing):
-		return HoldMissing
+		return audit.EndRevoked
+	case holdMissing:
+		return audit.EndHoldMissing
 	default:
-		return Unknown
+		return ""
 	}
 }

@@ -30,6 +30,9 @@ var ErrFull = errors.New("too many hops wait for their hold")
 
 const shards = 16
 
+// holdMissing is the code and the detail of a hop whose hold never opened.
+const holdMissing = "hold_missing"
+
 // Register is all hops that are pending or live.
 type Register struct {
 	cfg     Config
@@ -233,7 +236,7 @@ func (r *Register) sweep() {
 func (r *Register) sweepHop(hops map[ID]*Hop, h *Hop, now time.Time) {
 	switch {
 	case state(h.state.Load()) == statePending && now.Sub(h.entered) > r.cfg.OpenWithin:
-		h.cutBy = Cut{Code: string(HoldMissing), Detail: string(HoldMissing)}
+		h.cutBy = Cut{Code: holdMissing, Detail: holdMissing}
 		r.finish(hops, h, true)
 	case !h.closed.IsZero() && now.Sub(h.closed) > r.cfg.LogWithin:
 		r.finish(hops, h, true)

@@ -1,6 +1,7 @@
 package surface
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -18,7 +19,7 @@ func Resembles(name, known string) bool {
 		if a == b && a == 0 {
 			return true
 		}
-		if a != b && (a == 0 || b == 0 || fold(a) != fold(b)) {
+		if a != b && (a == 0 || b == 0 || Fold(a) != Fold(b)) {
 			return false
 		}
 		name, known = rest, restKnown
@@ -40,23 +41,27 @@ func nextLetter(s string) (rune, string) {
 	return 0, ""
 }
 
-// fold is the least rune that folds together with r.
-func fold(r rune) rune {
-	least := r
-	for f := unicode.SimpleFold(r); f != r; f = unicode.SimpleFold(f) {
-		least = min(least, f)
+// Fold is the one rune that stands for r and all that are equal to it but for
+// case, by simple folding, as strings.EqualFold compares.
+func Fold(r rune) rune {
+	if r >= utf8.RuneSelf {
+		least := r
+		for f := unicode.SimpleFold(r); f != r; f = unicode.SimpleFold(f) {
+			least = min(least, f)
+		}
+		r = least
 	}
-	return least
+	if 'A' <= r && r <= 'Z' {
+		r += 'a' - 'A'
+	}
+	return r
 }
 
-// Variant reports whether name is another spelling of one of known.
+// Variant reports whether name is another spelling of one of known, and none
+// of them.
 func Variant(name string, known ...string) bool {
-	for _, k := range known {
-		if name != k && Resembles(name, k) {
-			return true
-		}
-	}
-	return false
+	return !slices.Contains(known, name) &&
+		slices.ContainsFunc(known, func(k string) bool { return Resembles(name, k) })
 }
 
 // CleanName reports whether s can name a thing: it is not empty, no space

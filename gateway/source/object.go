@@ -79,7 +79,8 @@ type Breakage struct {
 	// NamespaceUnknown: the policy may belong to any namespace. Then the Ref
 	// has DefaultNamespace.
 	NamespaceUnknown bool
-	// NameUnknown: the Ref has a name that was made up from the place.
+	// NameUnknown: the Ref has a name that was made up. It always has where the
+	// namespace is unknown.
 	NameUnknown bool
 	// TargetsUnknown: Value's targetRefs may be incomplete. The policy may
 	// guard anything that an AccessPolicy of its namespace can.

@@ -2,11 +2,13 @@ package mcp
 
 import (
 	"strings"
-	"unicode"
 
 	"github.com/hopgate/hopgate/authz/strictjson"
 	"github.com/hopgate/hopgate/authz/surface"
 )
+
+// maxName is the longest name or URI that a request may work on, in bytes.
+const maxName = 4096
 
 // params reads what a request works on. All params are an object in MCP.
 func (r *Request) params(m shape, params strictjson.Value) error {
@@ -20,7 +22,7 @@ func (r *Request) params(m shape, params strictjson.Value) error {
 	default:
 		return surface.RefuseAt(surface.ReasonParams, params)
 	}
-	if err := exactNames(params); err != nil {
+	if err := exactNames(params, "name", "arguments", "uri", "ref", "taskId"); err != nil {
 		return err
 	}
 	if err := r.subject(m.subject, params); err != nil || !m.args {
@@ -30,9 +32,9 @@ func (r *Request) params(m shape, params strictjson.Value) error {
 }
 
 // exactNames refuses members that some server could read as one that decides.
-func exactNames(object strictjson.Value) error {
+func exactNames(object strictjson.Value, deciding ...string) error {
 	for name, v := range object.Members() {
-		if surface.Variant(name, "name", "arguments", "uri", "ref", "type", "taskId") {
+		if surface.Variant(name, deciding...) {
 			return surface.RefuseAt(surface.ReasonCaseVariant, v)
 		}
 	}
@@ -56,7 +58,7 @@ func (r *Request) subject(s subject, params strictjson.Value) error {
 func (r *Request) named(object strictjson.Value, member string) error {
 	v, _ := object.Member(member)
 	s, ok := v.Text()
-	if !ok || !surface.CleanName(s) {
+	if !ok || len(s) > maxName || !surface.CleanName(s) {
 		return surface.RefuseAt(surface.ReasonName, v)
 	}
 	r.Name = strings.Clone(s)
@@ -66,7 +68,7 @@ func (r *Request) named(object strictjson.Value, member string) error {
 func (r *Request) located(object strictjson.Value) error {
 	v, _ := object.Member("uri")
 	s, ok := v.Text()
-	if !ok || !plainURI(s) {
+	if !ok || len(s) > maxName || !plainURI(s) {
 		return surface.RefuseAt(surface.ReasonURI, v)
 	}
 	r.Name = strings.Clone(s)
@@ -80,7 +82,7 @@ func (r *Request) referred(params strictjson.Value) error {
 	if ref.Kind() != strictjson.Object {
 		return surface.RefuseAt(surface.ReasonName, ref)
 	}
-	if err := exactNames(ref); err != nil {
+	if err := exactNames(ref, "type", "name", "uri"); err != nil {
 		return err
 	}
 	kind, _ := ref.Member("type")
@@ -136,17 +138,7 @@ func sameButCase(object strictjson.Value) bool {
 func sameButCaseOfMany(object strictjson.Value) bool {
 	seen := make(map[string]struct{}, object.Len())
 	for name := range object.Members() {
-		seen[strings.Map(foldRune, name)] = struct{}{}
+		seen[strings.Map(surface.Fold, name)] = struct{}{}
 	}
 	return len(seen) < object.Len()
-}
-
-// foldRune is the least rune that is equal to r under simple folding, which
-// is what strings.EqualFold compares by.
-func foldRune(r rune) rune {
-	least := r
-	for f := unicode.SimpleFold(r); f != r; f = unicode.SimpleFold(f) {
-		least = min(least, f)
-	}
-	return least
 }

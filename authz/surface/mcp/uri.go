@@ -1,8 +1,6 @@
 package mcp
 
-import (
-	"strings"
-)
+import "strings"
 
 // plainURI reports whether a resource's URI can be read in one way only, so
 // that a rule's pattern sees what the server will open. Servers parse URIs as
@@ -94,22 +92,26 @@ func plainSpecial(scheme, authority, path string) bool {
 	if scheme == "file" {
 		return authority != "localhost" && path != ""
 	}
-	_, port, ok := strings.Cut(authority, ":")
-	return authority != "" && (!ok || strings.HasPrefix(authority, "[") || plainPort(scheme, port))
+	i := strings.LastIndexByte(authority, ':')
+	if i < strings.LastIndexByte(authority, ']') {
+		i = -1
+	}
+	return authority != "" && (i < 0 || i > 0 && plainPort(scheme, authority[i+1:]))
 }
 
+// plainPort: a port in decimal that the scheme does not have by itself.
 func plainPort(scheme, port string) bool {
 	switch scheme + port {
 	case "http80", "ws80", "https443", "wss443", "ftp21":
 		return false
 	}
-	return port != "" && port[0] != '0'
+	return port != "" && port[0] != '0' && strings.Trim(port, "0123456789") == ""
 }
 
 // hasDots reports whether a segment of path, its separators decoded, is one
 // or two dots.
 func hasDots(path string) bool {
-	path = strings.NewReplacer("%2F", "/", "%5C", "/").Replace(path)
+	path = strings.ReplaceAll(strings.ReplaceAll(path, "%2F", "/"), "%5C", "/")
 	for seg := range strings.SplitSeq(path, "/") {
 		if seg == "." || seg == ".." {
 			return true

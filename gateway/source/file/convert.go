@@ -11,7 +11,8 @@ import (
 
 // converter turns a tree of nodes into JSON values. What JSON does not have,
 // and what two YAML versions read in two ways, is a problem. Where there are
-// problems, the value holds what could be read.
+// problems, the value holds what could be read. Problems never show a value:
+// it may be that of a Secret.
 type converter struct {
 	problems     []textProblem
 	nodes, bytes int
@@ -19,11 +20,12 @@ type converter struct {
 	over bool
 }
 
-// convert returns the value of a document.
-func convert(root *yaml.Node) (any, []textProblem) {
+// convert returns the value of a document. whole is false when a bound cut it
+// short.
+func convert(root *yaml.Node) (value any, problems []textProblem, whole bool) {
 	var c converter
-	value := c.value(root, 0)
-	return value, limited(c.problems)
+	value = c.value(root, 0)
+	return value, limited(c.problems), !c.over
 }
 
 func (c *converter) fail(n *yaml.Node, message, mend string) {
@@ -53,7 +55,7 @@ func (c *converter) value(n *yaml.Node, depth int) any {
 		return nil
 	}
 	if n.Style&yaml.TaggedStyle != 0 && n.Tag != "!!str" {
-		c.fail(n, fmt.Sprintf("tag %s is not read", n.Tag), "remove the tag")
+		c.fail(n, "tags are not read", `remove the tag; put a value that begins with "!" in quotes`)
 		return nil
 	}
 	switch n.Kind {
@@ -91,6 +93,8 @@ func (c *converter) mapping(n *yaml.Node, depth int) any {
 		if line, twice := lines[key]; twice {
 			c.fail(n.Content[i], fmt.Sprintf("%q is there twice", key), "remove one of the two")
 			c.problems[len(c.problems)-1].otherLine = line
+			// Nobody knows which of the two is meant.
+			delete(out, key)
 			continue
 		}
 		lines[key] = n.Content[i].Line
@@ -150,20 +154,20 @@ func (c *converter) scalar(n *yaml.Node) any {
 // different readers: 010 is eight to some.
 func (c *converter) number(n *yaml.Node) any {
 	if !json.Valid([]byte(n.Value)) {
-		c.fail(n, n.Value+" is no decimal number", "write it in decimal, or put it in quotes")
+		c.fail(n, "a number that is not in decimal", "write it in decimal, or put it in quotes")
 		return nil
 	}
 	if !strings.ContainsAny(n.Value, ".eE") {
 		i, err := strconv.ParseInt(n.Value, 10, 64)
 		if err != nil {
-			c.fail(n, n.Value+" is too large a number", "put it in quotes if it is a name")
+			c.fail(n, "too large a number", "put it in quotes if it is a name")
 			return nil
 		}
 		return i
 	}
 	f, err := strconv.ParseFloat(n.Value, 64)
 	if err != nil {
-		c.fail(n, n.Value+" is too large a number", "put it in quotes if it is a name")
+		c.fail(n, "too large a number", "put it in quotes if it is a name")
 		return nil
 	}
 	return f

@@ -24,6 +24,11 @@ type verdict struct {
 // readHeader looks at apiVersion and kind. Where they do not name a kind that
 // is read, verdict.kind is the one that they most likely mean, or empty.
 func readHeader(obj map[string]any) verdict {
+	if !looksLikeObject(obj) {
+		return verdict{problem: &source.Problem{
+			Severity: source.Info, Message: "is no object: it has no apiVersion and no kind", Mend: "it is left out",
+		}}
+	}
 	apiVersion, problem := headerField(obj, "apiVersion")
 	if problem != nil {
 		return verdict{kind: guessKind("", obj), problem: problem, meant: true}
@@ -37,6 +42,17 @@ func readHeader(obj map[string]any) verdict {
 		group, version = "", apiVersion
 	}
 	return judge(group, version, name)
+}
+
+// looksLikeObject is false for other data that lies in the same folder: key
+// sets, values of a template.
+func looksLikeObject(obj map[string]any) bool {
+	for key := range obj {
+		if schema.Nearest(key, []string{"apiVersion", "kind", "metadata", "spec"}, 1) != "" {
+			return true
+		}
+	}
+	return false
 }
 
 func headerField(obj map[string]any, field string) (string, *source.Problem) {
@@ -76,7 +92,7 @@ func judge(group, version, name string) verdict {
 
 // foreign is for groups that are not read. One that is nearly ours is a slip.
 func foreign(group, name string) verdict {
-	if near := schema.Nearest(group, groups(), 3); near != "" {
+	if near := schema.Nearest(group, groups()[1:], 3); near != "" {
 		kind, _ := source.Lookup(near, schema.Nearest(name, kindNames(near), 2))
 		return verdict{kind: kind, meant: true, problem: &source.Problem{
 			Field: "apiVersion", Severity: source.Error,
@@ -92,7 +108,7 @@ func foreign(group, name string) verdict {
 // unknownKind is for kinds that are not read, of groups that are. In the
 // groups of Kubernetes itself they are common and harmless.
 func unknownKind(group, name string) verdict {
-	p := &source.Problem{Field: "kind", Severity: source.Error, Message: fmt.Sprintf("kind %s is not read by this version", name)}
+	p := &source.Problem{Field: "kind", Severity: source.Error, Message: name + " is not read by this version"}
 	if near := schema.Nearest(name, kindNames(group), 2); near != "" {
 		kind, _ := source.Lookup(group, near)
 		p.Mend = fmt.Sprintf("did you mean %q?", near)
@@ -120,6 +136,7 @@ func guessKind(group string, obj map[string]any) source.Kind {
 	return source.Kind{}
 }
 
+// groups are those that are read, the core group first.
 func groups() []string {
 	return []string{source.GroupCore, source.GroupDiscovery, source.GroupGateway, source.GroupGatewayX, source.GroupHopgate}
 }
@@ -136,12 +153,24 @@ func kindNames(group string) []string {
 
 // identity is what is known of which object a document is.
 type identity struct {
-	ref                      source.Ref
+	ref                       source.Ref
 	namespaceKnown, nameKnown bool
 }
 
 // known is true when the document can be no other object.
 func (i identity) known() bool { return i.ref.Kind != "" && i.namespaceKnown && i.nameKnown }
+
+// shown is the Ref for a message: without what is not known.
+func (i identity) shown() source.Ref {
+	ref := i.ref
+	if ref.Kind == "" {
+		return source.Ref{}
+	}
+	if !i.namespaceKnown {
+		ref.Namespace = ""
+	}
+	return ref
+}
 
 // identify reads the name of an object of which nothing is checked yet.
 // complete says that the document was read to its end: else what is missing

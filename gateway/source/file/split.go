@@ -11,6 +11,18 @@ type chunk struct {
 	text     []byte
 }
 
+// contentLine is the line of the file where the content begins.
+func (c chunk) contentLine() int {
+	line := c.line
+	for l := range bytes.Lines(c.text) {
+		if rest, marker := cutMarker(l, "---"); marker && hasContent(rest) || !marker && hasContent(l) {
+			break
+		}
+		line++
+	}
+	return line
+}
+
 // split cuts a YAML stream into documents by its text alone: "---" and "..."
 // at the start of a line are markers wherever they stand, inside a scalar too
 // (YAML 1.2.2, 9.1.2). Documents without content are left out. Chunks share

@@ -44,6 +44,10 @@ func yamlProblem(text []byte, err error) *textProblem {
 		p.line, _ = strconv.Atoi(m[1])
 		message = message[len(m[0]):]
 	}
+	if strings.HasPrefix(message, "unknown anchor") {
+		// Its name may be a secret that was not put in quotes.
+		message = "unknown anchor"
+	}
 	line := lineText(text, p.line)
 	p.column += len(line) - len(bytes.TrimLeft(line, " "))
 	p.message = "is no YAML: " + message
@@ -73,7 +77,7 @@ func yamlMend(message string, line []byte) string {
 		strings.HasPrefix(message, "did not find expected node content"):
 		return "close the bracket, or put the value in quotes"
 	case strings.HasPrefix(message, "unknown anchor"):
-		return "an alias needs its anchor in the same document"
+		return `put a value that begins with "*" in quotes; an alias needs its anchor before it in the same document`
 	}
 	return ""
 }

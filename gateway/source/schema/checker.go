@@ -3,6 +3,7 @@ package schema
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 
 	"k8s.io/apiextensions-apiserver/pkg/apiserver/schema/cel"
@@ -63,8 +64,8 @@ func newPlan(k source.Kind) *plan {
 }
 
 // Check validates one object of a kind that package source knows, and returns
-// it typed, or else at least one finding that is an error. Findings are in the
-// order of the checks. obj is changed: it is the caller's to give away. Its
+// it typed, or else at least one finding that is an error. Findings are
+// sorted by field. obj is changed: it is the caller's to give away. Its
 // apiVersion may be any that the kind reads.
 func (c *Checker) Check(k source.Kind, obj map[string]any) (source.Typed, []Finding) {
 	p := c.plans[source.Ref{Group: k.Group, Kind: k.Kind}]
@@ -82,12 +83,13 @@ func (c *Checker) Check(k source.Kind, obj map[string]any) (source.Typed, []Find
 	obj["apiVersion"], obj["kind"] = p.kind.APIVersion(), p.kind.Kind
 	renamed := normalise(k, obj)
 	findings := p.validate(s, meta, obj)
+	var value source.Typed
 	if !anyError(findings) {
-		var value source.Typed
 		value, findings = p.decode(obj, findings)
-		return value, renamed.restore(findings)
 	}
-	return nil, renamed.restore(findings)
+	findings = renamed.restore(findings)
+	slices.SortStableFunc(findings, Finding.compare)
+	return value, findings
 }
 
 // validate runs every check that needs no typed object, the cheap ones first.

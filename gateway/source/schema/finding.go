@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -23,6 +24,10 @@ type Finding struct {
 	Severity      source.Severity
 }
 
+func (f Finding) compare(o Finding) int {
+	return cmp.Or(strings.Compare(f.Field, o.Field), strings.Compare(f.Message, o.Message))
+}
+
 func anyError(fs []Finding) bool {
 	return slices.ContainsFunc(fs, func(f Finding) bool { return f.Severity == source.Error })
 }
@@ -34,10 +39,17 @@ func internal(doing string, err error) []Finding {
 // fromFieldErrors turns what the API server's code says into findings, without
 // repeats. With hide no value is shown.
 func fromFieldErrors(errs field.ErrorList, hide bool) []Finding {
+	wrong := map[string]bool{}
+	for _, e := range errs {
+		wrong[e.Field] = wrong[e.Field] || e.Type == field.ErrorTypeTypeInvalid
+	}
 	var out []Finding
 	for _, e := range errs {
-		f := fromFieldError(e, hide)
-		if !slices.Contains(out, f) {
+		// A value of a wrong type is none of the known ones either.
+		if e.Type == field.ErrorTypeNotSupported && wrong[e.Field] {
+			continue
+		}
+		if f := fromFieldError(e, hide); !slices.Contains(out, f) {
 			out = append(out, f)
 		}
 	}
@@ -77,17 +89,23 @@ func plain(e *field.Error, hide bool) string {
 		detail, _, _ = strings.Cut(detail, ": ")
 		return detail
 	}
-	if v := shown(e.BadValue); v != "" && e.Type == field.ErrorTypeInvalid && !strings.Contains(detail, v) {
-		return v + ": " + detail
+	v := shown(e.BadValue)
+	if v == "" || e.Type != field.ErrorTypeInvalid || strings.Contains(detail, v) || strings.HasPrefix(detail, "should have") {
+		return detail
 	}
-	return detail
+	return v + ": " + detail
 }
 
-// body removes what the OpenAPI validator puts before its message: the path
-// once more.
+// body shortens what validators say: before it may be the path once more,
+// after it examples, and an expression that nobody reads.
 func body(detail string) string {
 	if _, rest, ok := strings.Cut(detail, " in body "); ok {
-		return rest
+		detail = rest
+	}
+	detail, _, _ = strings.Cut(detail, " (e.g. '")
+	const mostOfExpression = 100
+	if strings.HasPrefix(detail, "should match '") && len(detail) > mostOfExpression {
+		return "does not have the form that is asked for"
 	}
 	return detail
 }
@@ -101,9 +119,9 @@ func notSupported(e *field.Error, hide bool) (message, mend string) {
 		return "is not one of the known values", mend
 	}
 	if near := nearest(value, known); near != "" {
-		mend = fmt.Sprintf("did you mean %q?", near)
+		return fmt.Sprintf("%s is not one of %s", shown(value), list(known)), fmt.Sprintf("did you mean %q?", near)
 	}
-	return fmt.Sprintf("%s is not one of %s", shown(value), list(known)), mend
+	return shown(value) + " is not known here", mend
 }
 
 // wrongType reads `must be of type WANT: "GOT"`.
@@ -157,14 +175,16 @@ func article(kind string) string {
 	return "a " + kind
 }
 
-// shown is a value for a message, or nothing when it is long or no scalar.
+// shown is a value for a message, cut where it is long; nothing when it is no
+// scalar.
 func shown(value any) string {
 	const most = 80
 	switch v := value.(type) {
 	case string:
-		if v != "" && len(v) <= most {
-			return fmt.Sprintf("%q", v)
+		if len(v) > most {
+			v = v[:most] + "..."
 		}
+		return fmt.Sprintf("%q", v)
 	case int, int32, int64, float64, bool:
 		return fmt.Sprint(v)
 	}

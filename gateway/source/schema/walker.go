@@ -26,6 +26,10 @@ func (w *walker) walk(path *field.Path, value any, s *structuralschema.Structura
 	}
 	switch value := value.(type) {
 	case map[string]any:
+		if s.Type != "object" {
+			// A wrong type, which is reported elsewhere.
+			return
+		}
 		for _, key := range slices.Sorted(maps.Keys(value)) {
 			if root && (key == "metadata" || key == "apiVersion" || key == "kind") {
 				continue

@@ -1,0 +1,4 @@
+package mcp
+
+// PlainURI is plainURI for tests.
+var PlainURI = plainURI

@@ -1,0 +1,157 @@
+package file
+
+import (
+	"bytes"
+	"fmt"
+	"regexp"
+
+	"go.yaml.in/yaml/v3"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/validation"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	"github.com/hopgate/hopgate/gateway/api/v1alpha1"
+	"github.com/hopgate/hopgate/gateway/source"
+	"github.com/hopgate/hopgate/gateway/source/schema"
+)
+
+// Bounds of the search for a readable beginning of a document.
+const (
+	maxPrefixBytes = 64 << 10
+	maxPrefixTries = 40
+)
+
+// prefix reads as much of the beginning of a broken document as parses: the
+// lines before the one at fault, then fewer. It returns nil when nothing does.
+// JSON has no such beginnings; its text still tells the kind.
+func (d *documents) prefix(text []byte, line int) map[string]any {
+	obj := map[string]any{}
+	if d.json || len(text) > maxPrefixBytes || checkText(text) != nil {
+		return withKind(obj, text)
+	}
+	lines := bytes.SplitAfter(text, []byte("\n"))
+	end := min(line-1, len(lines))
+	for tries := 0; end > 0 && tries < maxPrefixTries; end, tries = end-1, tries+1 {
+		root, problem := parseYAML(bytes.Join(lines[:end], nil))
+		if problem != nil || root == nil || root.Kind != yaml.MappingNode {
+			continue
+		}
+		if value, _, _ := convert(root); value != nil {
+			obj, _ = value.(map[string]any)
+			break
+		}
+	}
+	return withKind(obj, text)
+}
+
+// withKind looks for the kind of an AccessPolicy in the text where the
+// readable beginning has none.
+func withKind(obj map[string]any, text []byte) map[string]any {
+	policy := regexp.MustCompile(`\bkind["']?[ \t]*:[ \t]*["']?AccessPolicy\b`)
+	if _, ok := obj["kind"].(string); !ok && policy.Match(text) {
+		obj["kind"] = "AccessPolicy"
+	}
+	return obj
+}
+
+// meantKind is the kind that a document of which only a part was read was most
+// likely meant to be; empty when that cannot be told.
+func meantKind(obj map[string]any) source.Kind {
+	if _, ok := obj["apiVersion"].(string); ok {
+		if _, ok := obj["kind"].(string); ok {
+			return readHeader(obj).kind
+		}
+	}
+	return guessKind("", obj)
+}
+
+// brokenPolicy is what a bad document that was meant to be an AccessPolicy is
+// delivered as: its name and targets as far as they can be read. Whatever may
+// be wrong about them is reported as unknown, to be taken at its widest. It
+// returns nil for every other kind.
+func (d *documents) brokenPolicy(out outcome, obj map[string]any, complete bool) *source.Object {
+	id := out.id
+	if id.ref.Group != source.GroupHopgate || id.ref.Kind != "AccessPolicy" {
+		return nil
+	}
+	targets, sure := lenientTargets(obj)
+	b := &source.Breakage{
+		Reason:           firstError(out.problems),
+		NamespaceUnknown: !id.namespaceKnown,
+		NameUnknown:      !id.known(),
+		TargetsUnknown:   !sure || !complete,
+	}
+	ref := id.ref
+	if b.NameUnknown {
+		// A name that another object may have would hide that one.
+		ref.Name = "unreadable-" + textHash(fmt.Appendf(nil, "%s\x00%s", d.shown, out.chunk.text))[:12]
+	}
+	return &source.Object{
+		Ref:    ref,
+		Value:  barePolicy(ref, targets),
+		Origin: source.Origin{File: d.shown, Line: out.line, Document: out.chunk.document},
+		Hash:   textHash(out.chunk.text),
+		Broken: b,
+	}
+}
+
+func barePolicy(ref source.Ref, targets []gatewayv1.LocalPolicyTargetReferenceWithSectionName) *v1alpha1.AccessPolicy {
+	return &v1alpha1.AccessPolicy{
+		TypeMeta:   metav1.TypeMeta{APIVersion: v1alpha1.GroupVersion().String(), Kind: ref.Kind},
+		ObjectMeta: metav1.ObjectMeta{Namespace: ref.Namespace, Name: ref.Name, Generation: 1},
+		Spec:       v1alpha1.AccessPolicySpec{TargetRefs: targets, Mode: v1alpha1.ModeEnforce},
+	}
+}
+
+// lenientTargets reads spec.targetRefs. It is sure only when each entry names
+// something that a policy can guard: an entry with a slip in it guards
+// something too, but nobody knows what.
+func lenientTargets(obj map[string]any) (targets []gatewayv1.LocalPolicyTargetReferenceWithSectionName, sure bool) {
+	spec, _ := obj["spec"].(map[string]any)
+	list, ok := spec["targetRefs"].([]any)
+	sure = ok && len(list) > 0
+	for key := range spec {
+		if key != "targetRefs" && schema.Nearest(key, []string{"targetRefs"}, 3) != "" {
+			sure = false
+		}
+	}
+	for _, entry := range list {
+		target, ok := lenientTarget(entry)
+		if !ok {
+			sure = false
+			continue
+		}
+		targets = append(targets, target)
+	}
+	return targets, sure
+}
+
+// lenientTarget reads one target. A section that cannot be read is left out:
+// the whole object is wider.
+func lenientTarget(entry any) (gatewayv1.LocalPolicyTargetReferenceWithSectionName, bool) {
+	var t gatewayv1.LocalPolicyTargetReferenceWithSectionName
+	m, _ := entry.(map[string]any)
+	group, groupOK := m["group"].(string)
+	kind, kindOK := m["kind"].(string)
+	name, nameOK := m["name"].(string)
+	if !groupOK || !kindOK || !nameOK || !guardable(group, kind) || len(validation.IsDNS1123Subdomain(name)) > 0 {
+		return t, false
+	}
+	t.Group, t.Kind, t.Name = gatewayv1.Group(group), gatewayv1.Kind(kind), gatewayv1.ObjectName(name)
+	if section, ok := m["sectionName"].(string); ok && len(validation.IsDNS1123Subdomain(section)) == 0 {
+		s := gatewayv1.SectionName(section)
+		t.SectionName = &s
+	}
+	return t, true
+}
+
+func guardable(group, kind string) bool {
+	switch (source.Ref{Group: group, Kind: kind}) {
+	case source.Ref{Group: source.GroupGateway, Kind: "Gateway"},
+		source.Ref{Group: source.GroupGateway, Kind: "HTTPRoute"},
+		source.Ref{Group: source.GroupGatewayX, Kind: "XBackend"},
+		source.Ref{Group: source.GroupCore, Kind: "Service"}:
+		return true
+	}
+	return false
+}
