@@ -2,17 +2,9 @@ package audit
 
 import (
 	"encoding/hex"
-	"encoding/json"
 	"net/netip"
 	"strconv"
 	"strings"
-	"time"
-	"unicode/utf8"
-)
-
-const (
-	microLayout  = "2006-01-02T15:04:05.000000Z"
-	secondLayout = "2006-01-02T15:04:05Z"
 )
 
 // encoder appends a line's fields from time to cut. What comes before (seq)
@@ -27,7 +19,7 @@ type encoder struct {
 // encode appends the body of r's line.
 func (e *encoder) encode(r *Record, bootID string) {
 	e.b = append(e.b, `"time":"`...)
-	e.b = appendTime(e.b, r.Time, microLayout)
+	e.b = appendMicros(e.b, r.Time)
 	e.b = append(e.b, `","boot_id":"`...)
 	e.b, _ = appendText(e.b, bootID, 32)
 	e.b = append(e.b, `","kind":"`...)
@@ -123,7 +115,7 @@ func (e *encoder) basis(r *Record) {
 	e.id(`,"token":"`, r.Token[:], r.Token == TokenID{})
 	if !r.Expires.IsZero() {
 		e.b = append(e.b, `,"expires":"`...)
-		e.b = appendTime(e.b, r.Expires, secondLayout)
+		e.b = appendSeconds(e.b, r.Expires)
 		e.b = append(e.b, '"')
 	}
 	e.seen(r.Seen)
@@ -240,16 +232,6 @@ func (e *encoder) cuts() {
 	e.b = append(e.b, `"]`...)
 }
 
-// appendTime writes t in UTC. A year that RFC 3339 has no place for becomes
-// the zero time.
-func appendTime(b []byte, t time.Time, layout string) []byte {
-	t = t.UTC()
-	if y := t.Year(); y < 0 || y > 9999 {
-		t = time.Time{}
-	}
-	return t.AppendFormat(b, layout)
-}
-
 // MarshalJSON writes r as the log does, but for what only the log knows.
 func (r *Record) MarshalJSON() ([]byte, error) {
 	e := encoder{b: make([]byte, 0, 512)}
@@ -257,36 +239,4 @@ func (r *Record) MarshalJSON() ([]byte, error) {
 	e.b = append(e.b, ',')
 	e.encode(r, r.BootID)
 	return append(e.b, '}'), nil
-}
-
-// appendJSON appends a JSON text so that it is safe to show: white space gone,
-// inside strings the same rule as for all other text. It reports false, with
-// dst as it was, when raw is not JSON.
-func appendJSON(dst, raw []byte) ([]byte, bool) {
-	if !json.Valid(raw) {
-		return dst, false
-	}
-	quoted, marks := false, maxMarks
-	for i := 0; i < len(raw); {
-		c := raw[i]
-		switch {
-		case quoted && c == '\\':
-			dst = append(dst, c, raw[i+1])
-			i++
-			marks = maxMarks
-		case c == '"':
-			quoted = !quoted
-			dst = append(dst, c)
-			marks = maxMarks
-		case quoted:
-			r, size := utf8.DecodeRune(raw[i:])
-			dst, marks = formJSON.appendRune(dst, string(raw[i:i+size]), r, marks)
-			i += size
-			continue
-		case c > ' ':
-			dst = append(dst, c)
-		}
-		i++
-	}
-	return dst, true
 }

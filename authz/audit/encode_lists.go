@@ -7,7 +7,8 @@ func (e *encoder) would(items []Would) {
 	start := e.open(fieldWould)
 	for i := range items {
 		w, at := &items[i], e.item(start)
-		first := e.member(fieldWould, "policy", w.Policy, true)
+		first := e.member(fieldWould, "level", w.Level, true)
+		first = e.member(fieldWould, "policy", w.Policy, first)
 		first = e.member(fieldWould, "rule", w.Rule, first)
 		first = e.member(fieldWould, "verdict", string(w.Verdict), first)
 		e.close(e.member(fieldWould, "code", w.Code, first))
@@ -44,21 +45,28 @@ func (e *encoder) seen(items []Field) {
 	start := e.open(fieldSeen)
 	for i := range items {
 		at := e.item(start)
-		e.b = append(e.b, `{"name":"`...)
-		e.text(fieldSeen, items[i].Name, memberLimit)
-		e.b = append(e.b, '"')
-		bare := len(e.b)
-		e.value(items[i].Value)
-		e.b = append(e.b, '}')
-		if len(e.b)-start > fields[fieldSeen].limit {
-			e.b = append(e.b[:bare], '}')
-			e.cut |= 1 << fieldSeen
-		}
+		e.field(&items[i], start)
 		if e.full(fieldSeen, start, at) {
 			break
 		}
 	}
 	e.b = append(e.b, ']')
+}
+
+func (e *encoder) field(f *Field, start int) {
+	e.b = append(e.b, `{"name":"`...)
+	e.text(fieldSeen, f.Name, memberLimit)
+	e.b = append(e.b, '"')
+	bare, cut := len(e.b), f.Cut
+	e.value(f.Value)
+	if len(e.b)-start >= fields[fieldSeen].limit {
+		e.b, cut = e.b[:bare], true
+		e.cut |= 1 << fieldSeen
+	}
+	if cut {
+		e.b = append(e.b, `,"cut":true`...)
+	}
+	e.b = append(e.b, '}')
 }
 
 func (e *encoder) value(raw []byte) {

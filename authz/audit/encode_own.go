@@ -34,7 +34,7 @@ func (e *encoder) boot(b *Boot) {
 
 func (e *encoder) resume(r *Resume) {
 	e.b = append(e.b, `,"resume":{"since":"`...)
-	e.b = append(appendTime(e.b, r.Since, microLayout), '"')
+	e.b = append(appendMicros(e.b, r.Since), '"')
 	e.num(`,"refused":`, int64(r.Refused))
 	e.close(e.member(fieldResume, "error", r.Error, false))
 }

@@ -138,9 +138,9 @@ func TestLimits(t *testing.T) {
 	}
 	all.Kind, all.BootID = Kind(huge), huge
 	all.Actors, all.Backends = slices.Repeat([]string{huge}, 100), slices.Repeat([]string{huge}, 100)
-	all.Would = slices.Repeat([]Would{{huge, huge, Verdict(huge), huge}}, 100)
+	all.Would = slices.Repeat([]Would{{huge, huge, huge, Verdict(huge), huge}}, 100)
 	all.RuleErrors = slices.Repeat([]RuleError{{huge, huge, huge}}, 100)
-	all.Seen = slices.Repeat([]Field{{huge, []byte(huge)}}, 100)
+	all.Seen = slices.Repeat([]Field{{huge, []byte(huge), true}}, 100)
 	all.Boot = &Boot{Version: huge, Note: huge}
 	all.Resume = &Resume{Error: huge}
 	all.Checkpoint = &Checkpoint{Why: huge, Key: huge}
@@ -179,7 +179,7 @@ func TestListLimits(t *testing.T) {
 	if n := len(got.Actors); n < 100 || n >= 1000 || got.Actors[n-1] != many[n-1] {
 		t.Errorf("%d actors, the last %q", n, got.Actors[n-1])
 	}
-	want := []Field{{Name: "args.small", Value: []byte(`1`)}, {Name: "args.large"}, {Name: "args.grows"}, {Name: "args.last", Value: []byte(`2`)}}
+	want := []Field{{Name: "args.small", Value: []byte(`1`)}, {Name: "args.large", Cut: true}, {Name: "args.grows", Cut: true}, {Name: "args.last", Value: []byte(`2`)}}
 	if diff := cmp.Diff(want, got.Seen); diff != "" {
 		t.Error(diff)
 	}
@@ -208,8 +208,8 @@ func TestNotLogged(t *testing.T) {
 		{"token as a name", Record{Name: jwt}, `"name":"[token]","cut":["name"]`},
 		{"token in a reason", Record{Reason: "bad token " + jwt}, `"reason":"bad token [token]","cut":["reason"]`},
 		{"token as a request id", Record{RequestID: jwt}, `"request_id":"[token]","cut":["request_id"]`},
-		{"token as an argument", Record{Seen: []Field{{"args.t", []byte(`["` + jwt + `"]`)}}}, `"seen":[{"name":"args.t","value":["[token]"]}],"cut":["seen"]`},
-		{"token that is not JSON", Record{Seen: []Field{{"args.t", []byte(jwt)}}}, `"seen":[{"name":"args.t","value":"[token]"}],"cut":["seen"]`},
+		{"token as an argument", Record{Seen: []Field{{Name: "args.t", Value: []byte(`["` + jwt + `"]`)}}}, `"seen":[{"name":"args.t","value":["[token]"]}],"cut":["seen"]`},
+		{"token that is not JSON", Record{Seen: []Field{{Name: "args.t", Value: []byte(jwt)}}}, `"seen":[{"name":"args.t","value":"[token]"}],"cut":["seen"]`},
 		{"zone of an address", Record{Source: netip.MustParseAddrPort("[fe80::1%x\n\"]:1")}, `"source":"[fe80::1]:1"`},
 	}
 	for _, tt := range tests {

@@ -20,7 +20,7 @@ func TestGroupCommit(t *testing.T) {
 		l := running(t, testConfig(), d)
 		synctest.Wait()
 		before := d.count("sync")
-		d.blocked = make(chan struct{})
+		blocked := d.block(make(chan struct{}))
 		var done atomic.Int32
 		for i := range 256 {
 			go func() {
@@ -34,10 +34,10 @@ func TestGroupCommit(t *testing.T) {
 		if done.Load() != 0 {
 			t.Errorf("%d were told before the sync", done.Load())
 		}
-		d.blocked <- struct{}{}
+		blocked <- struct{}{}
 		synctest.Wait()
 		first := done.Load()
-		close(d.blocked)
+		close(blocked)
 		synctest.Wait()
 		if done.Load() != 256 || first >= 256 && d.count("sync")-before != 1 {
 			t.Errorf("%d told, %d by the first sync", done.Load(), first)
@@ -54,14 +54,14 @@ func TestDurableDeadline(t *testing.T) {
 		d := newMemDisk()
 		l := running(t, testConfig(), d)
 		synctest.Wait()
-		d.blocked = make(chan struct{})
+		blocked := d.block(make(chan struct{}))
 		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 		defer cancel()
 		err := l.AppendDurable(ctx, begin(1))
 		if !errors.Is(err, ErrUnavailable) || !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("a disk that hangs: %v", err)
 		}
-		close(d.blocked)
+		close(blocked)
 		must(t, l.AppendDurable(t.Context(), deny(1)), l.Close())
 		if got := kinds(t, d.text(logPath)); got != "boot begin deny" {
 			t.Errorf("lines: %s", got)
@@ -114,7 +114,7 @@ func diskError(t *testing.T, ops []string, short int, before, after func(*memDis
 	if before != nil {
 		before(d)
 	}
-	d.short = short
+	d.cutWrites(short)
 	d.fail(ops...)
 	if err := l.AppendDurable(t.Context(), begin(2)); !errors.Is(err, ErrSink) {
 		t.Errorf("durable: %v", err)
@@ -135,7 +135,7 @@ func diskError(t *testing.T, ops []string, short int, before, after func(*memDis
 	time.Sleep(2 * time.Second)
 	synctest.Wait()
 	must(t, l.AppendDurable(t.Context(), begin(5)), l.Close())
-	if s := l.Stats(); s.Failing != nil || s.Refused != 0 || s.QueuedBytes != 0 {
+	if s := l.Stats(); s.Failing != nil || s.Refused != 1 || s.Written != 5 || s.QueuedBytes != 0 {
 		t.Errorf("stats after: %+v", s)
 	}
 	text := d.text(logPath)
@@ -212,6 +212,7 @@ func TestFull(t *testing.T) {
 		d.heal()
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
+		synctest.Wait()
 		must(t, l.Append(begin(n)), l.Close())
 		recs := decoded(t, d.text(logPath))
 		var lost, refused int
@@ -228,6 +229,34 @@ func TestFull(t *testing.T) {
 		}
 		verified(t, d.text(logPath))
 	})
+}
+
+// TestRefusedEnds: an end that was refused is made up for once its begin is in
+// the file, and nothing is made up for hops that never began.
+func TestRefusedEnds(t *testing.T) {
+	t.Parallel()
+	d, cfg := newMemDisk(), testConfig()
+	cfg.QueueBytes = 8 << 10
+	l, err := open(cfg, d)
+	must(t, err)
+	n := 1
+	for ; l.Append(begin(n)) == nil; n++ {
+	}
+	for l.Append(end(1)) == nil {
+	}
+	for _, h := range []int{2, 2, 3, 1, 999} {
+		if err := l.Append(end(h)); !errors.Is(err, ErrFull) {
+			t.Errorf("end of %d: %v", h, err)
+		}
+	}
+	d.fail("write")
+	l.w.flush()
+	d.heal()
+	must(t, l.Close())
+	if got := lostHops(decoded(t, d.text(logPath))); got != "2 3" {
+		t.Errorf("made up for: %s", got)
+	}
+	verified(t, d.text(logPath))
 }
 
 // TestFullNotFailing: refusals without an outage are told too.
@@ -283,7 +312,7 @@ func TestWaitersAtFailure(t *testing.T) {
 		d := newMemDisk()
 		l := running(t, testConfig(), d)
 		synctest.Wait()
-		d.blocked = make(chan struct{})
+		blocked := d.block(make(chan struct{}))
 		d.fail("sync")
 		var wg sync.WaitGroup
 		for i := range 20 {
@@ -294,7 +323,7 @@ func TestWaitersAtFailure(t *testing.T) {
 			})
 		}
 		synctest.Wait()
-		close(d.blocked)
+		close(blocked)
 		wg.Wait()
 		d.heal()
 	})
@@ -303,15 +332,9 @@ func TestWaitersAtFailure(t *testing.T) {
 // TestOpenErrors: a log that cannot begin is an error, and holds nothing.
 func TestOpenErrors(t *testing.T) {
 	t.Parallel()
-	for _, op := range []string{"lock", "open", "stat", "current", "write", "sync", "truncate", "readat"} {
+	for _, op := range []string{"lock", "open", "stat", "write", "sync", "truncate", "readat"} {
 		d := newMemDisk()
 		d.put(logPath, strings.Repeat("x", 100))
-		if op != "readat" && op != "truncate" {
-			d = newMemDisk()
-		}
-		if op == "current" {
-			continue
-		}
 		d.fail(op)
 		if _, err := open(testConfig(), d); !errors.Is(err, errDisk) {
 			t.Errorf("%s: %v", op, err)
@@ -319,6 +342,89 @@ func TestOpenErrors(t *testing.T) {
 		if d.locked[logPath+".lock"] {
 			t.Errorf("%s: the lock stays", op)
 		}
+	}
+}
+
+// TestLostErrors: an end that is owed and cannot be written is an error too.
+func TestLostErrors(t *testing.T) {
+	t.Parallel()
+	var many []Record
+	for i := range 3000 {
+		many = append(many, begin(i+1))
+	}
+	d := crashed(t, true, many...)
+	writes := 0
+	d.fault = func(op string) error {
+		if op == "write" {
+			writes++
+		}
+		if writes == 2 {
+			return errDisk
+		}
+		return nil
+	}
+	if _, err := open(testConfig(), d); !errors.Is(err, errDisk) {
+		t.Errorf("open: %v", err)
+	}
+}
+
+// TestQuietFailure: a log with nothing to say notices a failing disk as well,
+// and that it is well again.
+func TestQuietFailure(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d, cfg := newMemDisk(), testConfig()
+		cfg.CheckpointInterval = time.Minute
+		l := running(t, cfg, d)
+		synctest.Wait()
+		d.fail("current")
+		time.Sleep(time.Minute + 1)
+		synctest.Wait()
+		if l.Stats().Failing == nil {
+			t.Error("nothing was noticed")
+		}
+		d.heal()
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if s := l.Stats(); s.Failing != nil {
+			t.Errorf("%+v", s)
+		}
+		must(t, l.Close())
+		if got := kinds(t, d.text(logPath)); got != "boot resume" {
+			t.Errorf("lines: %s", got)
+		}
+	})
+}
+
+// TestRotationErrors: a rotation that does not go smoothly loses no line.
+func TestRotationErrors(t *testing.T) {
+	t.Parallel()
+	for name, fault := range map[string]func(op string, n int) bool{
+		"the old one is full":             func(op string, n int) bool { return op == "write" && n == 0 },
+		"the old one does not close":      func(op string, n int) bool { return op == "close" && n == 0 },
+		"the new one cannot be looked at": func(op string, n int) bool { return op == "stat" && n == 0 },
+	} {
+		d, cfg := newMemDisk(), testConfig()
+		l, err := open(cfg, d)
+		must(t, err)
+		must(t, l.Append(begin(1)))
+		l.w.flush()
+		d.rename(logPath, "old")
+		seen := map[string]int{}
+		d.fault = func(op string) error {
+			seen[op]++
+			if fault(op, seen[op]-1) {
+				return errDisk
+			}
+			return nil
+		}
+		must(t, l.Append(end(1)))
+		l.w.flush()
+		must(t, l.Close())
+		if got := kinds(t, d.text(logPath)); !strings.HasSuffix(got, "end") || !strings.HasPrefix(got, "rotate") {
+			t.Errorf("%s: %s", name, got)
+		}
+		verified(t, d.text("old"), d.text(logPath))
 	}
 }
 

@@ -6,7 +6,9 @@ import (
 	"crypto/ed25519"
 	"encoding/binary"
 	"net/netip"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -19,11 +21,9 @@ func testPub() ed25519.PublicKey { return testKey.Public().(ed25519.PublicKey) }
 
 // testTime is a fixed clock that moves by a millisecond a look.
 func testTime() func() time.Time {
-	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	return func() time.Time {
-		at = at.Add(time.Millisecond)
-		return at
-	}
+	start := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	var looks atomic.Int64
+	return func() time.Time { return start.Add(time.Duration(looks.Add(1)) * time.Millisecond) }
 }
 
 // testConfig has no timers that fire by themselves, and no chance in it.
@@ -107,9 +107,8 @@ func written(t testing.TB, cfg Config, records ...Record) (*memDisk, string) {
 	return d, d.text(cfg.Path)
 }
 
-func split(text string) []string {
-	return strings.SplitAfter(strings.TrimSuffix(text, "\n"), "\n")
-}
+// split are the lines of a text, newlines included.
+func split(text string) []string { return slices.Collect(strings.Lines(text)) }
 
 // decoded are the records of a text.
 func decoded(t testing.TB, text string) []Record {
@@ -145,7 +144,7 @@ func verified(t testing.TB, texts ...string) Report {
 	}
 	r := v.Report()
 	if !r.OK() {
-		t.Fatalf("not a good log: %+v\n%s", r, strings.Join(texts, "---\n"))
+		t.Fatalf("not a good log: %+v\n%.4000s", r, strings.Join(texts, "---\n"))
 	}
 	return r
 }

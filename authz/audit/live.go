@@ -52,13 +52,6 @@ func (l *Live) missed(n uint64) error {
 	return err
 }
 
-// Columns of a line for a person.
-const (
-	agentColumns = 14
-	doesColumns  = 44
-	byColumns    = 28
-)
-
 func (l *Live) record(r *Record) error {
 	cells := [3]string{}
 	switch r.Kind {
@@ -101,18 +94,34 @@ func (l *Live) recall(r *Record) *Record {
 	return began
 }
 
+// agentColumns is the width of the column after the verdict.
+const agentColumns = 14
+
+// columns are the widths of what was tried and of what decided.
+func (l *Live) columns() (does, by int) {
+	rest := l.style.Width - len("15:04:05.000") - markColumns - agentColumns - 4*len(gap)
+	if l.style.Width <= 0 || rest > 110 {
+		return 46, 30
+	}
+	return max(rest*9/20, 8), max(rest*5/20, 8)
+}
+
 func (l *Live) line(r *Record, cells [3]string) error {
-	mark, tint := r.mark()
+	does, by := l.columns()
 	agent := "-"
 	if r.Agent != "" {
 		agent = Display(r.Agent, agentColumns)
 	}
-	rest := pad(agent, agentColumns) + gap + pad(cells[0], doesColumns) + gap + pad(cells[1], byColumns) + gap + cells[2]
-	head := l.style.clock(r.Time) + gap
-	if l.style.Width > 0 {
-		rest = clip(rest, max(l.style.Width-width(head)-markColumns-len(gap), 1))
+	if l.style.Width > 0 && cells[1] != "" {
+		cells[0], cells[1] = clip(cells[0], does), clip(cells[1], by)
 	}
-	_, err := fmt.Fprintf(l.w, "%s%s%s%s\n", head, l.style.paint(tint, pad(mark, markColumns)), gap, trim(rest))
+	mark, tint := r.mark()
+	head := l.style.clock(r.Time) + gap
+	rest := trim(gap + pad(agent, agentColumns) + gap + pad(cells[0], does) + gap + pad(cells[1], by) + gap + cells[2])
+	if l.style.Width > 0 {
+		rest = clip(rest, max(l.style.Width-width(head)-markColumns, 1))
+	}
+	_, err := io.WriteString(l.w, head+l.style.paint(tint, pad(mark, markColumns))+rest+"\n")
 	return err
 }
 
@@ -121,6 +130,8 @@ func (r *Record) notice() string {
 	switch {
 	case r.Boot != nil && r.Boot.Note != "":
 		return fmt.Sprintf("started %s; %s", Display(r.Boot.Version, nameColumns), phrase(r.Boot.Note))
+	case r.Boot != nil && r.Boot.Lost == 0:
+		return "started " + Display(r.Boot.Version, nameColumns)
 	case r.Boot != nil:
 		return fmt.Sprintf("started %s; %d hops of before are lost", Display(r.Boot.Version, nameColumns), r.Boot.Lost)
 	case r.Resume != nil:

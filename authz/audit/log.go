@@ -241,10 +241,10 @@ func (l *Log) Reopen() { signal(l.reopen) }
 
 // Stats is how the log is doing.
 type Stats struct {
-	// QueuedBytes are not yet in the file.
+	// Written and Refused count records since the start.
+	Written, Refused uint64
+	// QueuedBytes are taken and not yet in the file, of Config.QueueBytes.
 	QueuedBytes int
-	// Refused counts records that were not taken and that no line tells of yet.
-	Refused uint64
 	// Failing is why the file cannot be written, Since when that began; nil:
 	// it can.
 	Failing error
@@ -256,7 +256,7 @@ func (l *Log) Stats() Stats {
 	q := l.queue
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	s := Stats{QueuedBytes: q.bytes, Refused: q.refused, Failing: q.failing}
+	s := Stats{Written: q.writtenTotal, Refused: q.refusedTotal, QueuedBytes: q.bytes, Failing: q.failing}
 	if q.failing != nil {
 		s.Since = q.since
 	}

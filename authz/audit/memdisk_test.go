@@ -26,7 +26,11 @@ type memDisk struct {
 	ops     map[string]int
 }
 
-type memData struct{ b []byte }
+type memData struct {
+	b []byte
+	// synced is what of b survives a power failure.
+	synced int
+}
 
 func newMemDisk() *memDisk {
 	return &memDisk{files: map[string]*memData{}, locked: map[string]bool{}, ops: map[string]int{}}
@@ -42,6 +46,21 @@ func (d *memDisk) fail(ops ...string) {
 		}
 		return nil
 	}
+}
+
+// block makes each sync wait for c.
+func (d *memDisk) block(c chan struct{}) chan struct{} {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.blocked = c
+	return c
+}
+
+// cutWrites says how much of a write is done that fails.
+func (d *memDisk) cutWrites(short int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.short = short
 }
 
 func (d *memDisk) heal() {
@@ -106,7 +125,7 @@ func (d *memDisk) clone() *memDisk {
 	defer d.mu.Unlock()
 	c := newMemDisk()
 	for p, f := range d.files {
-		c.files[p] = &memData{b: bytes.Clone(f.b)}
+		c.files[p] = &memData{b: bytes.Clone(f.b), synced: f.synced}
 	}
 	return c
 }
@@ -204,7 +223,11 @@ func (f *memFile) Sync() error {
 	}
 	f.disk.mu.Lock()
 	defer f.disk.mu.Unlock()
-	return f.disk.check("sync")
+	if err := f.disk.check("sync"); err != nil {
+		return err
+	}
+	f.data.synced = len(f.data.b)
+	return nil
 }
 
 func (f *memFile) Truncate(size int64) error {
@@ -214,6 +237,7 @@ func (f *memFile) Truncate(size int64) error {
 		return err
 	}
 	f.data.b = f.data.b[:size]
+	f.data.synced = min(f.data.synced, int(size))
 	return nil
 }
 

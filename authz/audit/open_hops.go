@@ -28,7 +28,11 @@ func (o openHops) note(kind Kind, hop HopID, id []byte) {
 	}
 }
 
+// begin takes a record in that was read, by whoever it was written.
 func (o openHops) begin(r *Record) {
+	if r.Hop == (HopID{}) {
+		return
+	}
 	var e encoder
 	e.identity(r)
 	o.note(KindBegin, r.Hop, e.b)

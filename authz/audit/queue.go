@@ -51,9 +51,11 @@ type queue struct {
 	mu    sync.Mutex
 	items []*entry
 	// bytes is the cost of items and of what the writer has in hand.
-	bytes   int
-	closed  bool
-	refused uint64
+	bytes  int
+	closed bool
+	// refused are those that no line tells of yet; the totals only grow.
+	refused                    uint64
+	refusedTotal, writtenTotal uint64
 	// unended are hops whose end was refused.
 	unended map[HopID]struct{}
 	// failing is why the file cannot be written; since is when that began, or
@@ -112,6 +114,7 @@ func (q *queue) refuse(e *entry) {
 		q.since = e.at
 	}
 	q.refused++
+	q.refusedTotal++
 	if e.kind == KindEnd && len(q.unended) < maxOpen {
 		q.unended[e.hop] = struct{}{}
 	}
@@ -133,11 +136,19 @@ func (q *queue) take(spare []*entry) []*entry {
 	return items
 }
 
-// written frees the room of records that are in the file.
-func (q *queue) written(cost int) {
+// empty reports whether there is nothing to write.
+func (q *queue) empty() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.items) == 0 && len(q.unended) == 0
+}
+
+// written frees the room of n records that are in the file.
+func (q *queue) written(n, cost int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.bytes -= cost
+	q.writtenTotal += uint64(n)
 }
 
 // fail marks the file as not writable and tells those in the queue who wait.

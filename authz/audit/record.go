@@ -205,6 +205,7 @@ type Record struct {
 
 // Would is the verdict of a policy that is not enforced.
 type Would struct {
+	Level   string  `json:"level,omitempty"`
 	Policy  string  `json:"policy,omitempty"`
 	Rule    string  `json:"rule,omitempty"`
 	Verdict Verdict `json:"verdict,omitempty"`
@@ -222,9 +223,11 @@ type RuleError struct {
 type Field struct {
 	// Name is as rules write it: args.repo.
 	Name string `json:"name"`
-	// Value is JSON; nil: the field was absent. What is not JSON is written as
-	// a string.
+	// Value is JSON; nil: the field was absent, unless Cut. What is not JSON is
+	// written as a string.
 	Value json.RawMessage `json:"value,omitempty"`
+	// Cut: the value was too long to be recorded.
+	Cut bool `json:"cut,omitempty"`
 }
 
 // Boot is what a process found when it started.

@@ -88,7 +88,7 @@ func (w *writer) beginning(size int64) (scanner, anchor) {
 // anchored reports whether the file still has the state's last line, there.
 func anchored(f io.ReaderAt, st *state, size int64) bool {
 	if st.Offset == 0 {
-		return size == 0 || follows(f, st)
+		return follows(f, st)
 	}
 	if st.Offset > size {
 		return false
@@ -100,11 +100,12 @@ func anchored(f io.ReaderAt, st *state, size int64) bool {
 	return sha256.Sum256(b[:len(b)-1]) == st.chain().prev
 }
 
-// follows reports whether the file's first line comes after the state's.
+// follows reports whether the file's first line comes after the state's. One
+// that is not whole says nothing against it.
 func follows(f io.ReaderAt, st *state) bool {
 	b, err := newLines(io.NewSectionReader(f, 0, maxLine+1)).next()
 	if err != nil {
-		return false
+		return errors.Is(err, io.EOF)
 	}
 	l, err := parseLine(b)
 	return err == nil && l.prev == st.chain().prev
@@ -131,17 +132,20 @@ func (s *scanner) scan(f io.ReaderAt, from, size int64) (int64, error) {
 }
 
 // line takes one whole line in. One that does not follow stays in the file: it
-// is not ours to destroy, and Verify is to find it.
+// is not ours to destroy, and Verify is to find it. The chain goes round it
+// unless it may be a line of ours.
 func (s *scanner) line(b []byte, sum digest) {
 	l, err := parseLine(b)
-	if err != nil {
-		l = line{seq: s.chain.seq + 1}
+	follows := err == nil && (!s.known || l.seq == s.chain.seq+1 && l.prev == s.chain.prev)
+	if !follows && s.broken == "" {
+		s.broken = fmt.Sprintf("the chain is broken after seq %d", s.chain.seq)
 	}
-	if s.broken == "" && (err != nil || s.known && (l.seq != s.chain.seq+1 || l.prev != s.chain.prev)) {
-		s.broken = fmt.Sprintf("the chain is broken at seq %d", s.chain.seq+1)
+	s.clean = false
+	if err != nil || s.known && l.seq <= s.chain.seq {
+		return
 	}
-	s.chain = chain{seq: max(l.seq, s.chain.seq), prev: sum, bare: s.chain.bare + 1}
-	s.known, s.clean = true, false
+	s.chain = chain{seq: l.seq, prev: sum, bare: s.chain.bare + 1}
+	s.known = true
 	s.follow(l.kind, b)
 }
 

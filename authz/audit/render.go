@@ -51,8 +51,7 @@ func WriteTreesJSON(w io.Writer, trees []*Tree) error {
 }
 
 func (t *Tree) draw(b *strings.Builder, s Style) {
-	b.WriteString(s.paint(tintBold, s.clip(t.heading(s))))
-	b.WriteByte('\n')
+	t.heading(b, s)
 	rows := s.rows(nil, t.Nodes, "")
 	widths := s.columns(rows)
 	for _, r := range rows {
@@ -60,18 +59,31 @@ func (t *Tree) draw(b *strings.Builder, s Style) {
 	}
 }
 
-// heading says which transaction it is, and how it went.
-func (t *Tree) heading(s Style) string {
-	name := "no transaction"
-	if t.Txn != "" || t.Domain != "" {
-		name = join("transaction", Display(t.Txn, nameColumns), "domain", Display(t.Domain, nameColumns),
-			"subject", Display(t.Subject, nameColumns))
+// heading says which transaction it is, and how it went: in one line if that
+// fits.
+func (t *Tree) heading(b *strings.Builder, s Style) {
+	name, sum := t.name(), t.sum(s)
+	between := gap
+	if s.Width > 0 && width(name)+len(gap)+width(sum) > s.Width {
+		name, sum, between = s.clip(name), s.clip(gap+sum), "\n"
 	}
+	b.WriteString(s.paint(tintBold, name) + between + sum + "\n")
+}
+
+func (t *Tree) name() string {
+	if t.Txn == "" && t.Domain == "" {
+		return "no transaction"
+	}
+	return join("transaction", Display(t.Txn, nameColumns), "domain", Display(t.Domain, nameColumns),
+		"subject", Display(t.Subject, nameColumns))
+}
+
+func (t *Tree) sum(s Style) string {
 	counts := fmt.Sprintf("%d allowed, %d denied", t.Allowed, t.Denied)
 	if t.Asked > 0 {
 		counts += fmt.Sprintf(", %d waiting for approval", t.Asked)
 	}
-	return strings.Join([]string{name, s.date(t.From), shortDuration(t.To.Sub(t.From)), counts}, gap)
+	return strings.Join([]string{s.date(t.From), shortDuration(t.To.Sub(t.From)), counts}, gap)
 }
 
 // rows lays nodes out in lines. before is what stands left of them.
@@ -111,8 +123,9 @@ func (n *Node) result() string {
 	return n.End.ending()
 }
 
-// columns are the widths at which all rows fit: the widest column gives first.
-// The first one has what stands left of it.
+// columns are the widths at which all rows fit. The widest column gives first;
+// what was tried counts for less than what it is, since it has the tree before
+// it. The first width has what stands left of the column in it.
 func (s Style) columns(rows []row) (widths [3]int) {
 	for _, r := range rows {
 		for i, c := range r.cells {
@@ -122,18 +135,23 @@ func (s Style) columns(rows []row) (widths [3]int) {
 		}
 	}
 	for over := s.excess(widths); over > 0; over-- {
-		widest := 0
-		for i, n := range widths {
-			if n > widths[widest] {
-				widest = i
-			}
-		}
-		if widths[widest] <= minColumns {
+		i := widest(widths)
+		if widths[i] <= minColumns {
 			break
 		}
-		widths[widest]--
+		widths[i]--
 	}
 	return widths
+}
+
+func widest(widths [3]int) int {
+	switch first, rest := 2*widths[0], 3*max(widths[1], widths[2]); {
+	case first >= rest:
+		return 0
+	case widths[1] > widths[2]:
+		return 1
+	}
+	return 2
 }
 
 func (s Style) excess(widths [3]int) int {

@@ -22,7 +22,7 @@ const (
 	// FaultSignature is a checkpoint that the key did not sign.
 	FaultSignature Fault = "signature"
 	// FaultUnsigned is the first of more lines without a checkpoint than the
-	// last checkpoint allows.
+	// last checkpoint allows. It is looked for until something is wrong.
 	FaultUnsigned Fault = "unsigned"
 )
 
@@ -32,13 +32,18 @@ type Problem struct {
 	// File is as Add was told; Line counts from 1 in it.
 	File string `json:"file,omitempty"`
 	Line int64  `json:"line"`
-	Seq  uint64 `json:"seq"`
+	// Seq is what the line says; 0: it is not a line of a log.
+	Seq  uint64 `json:"seq,omitempty"`
 	Text string `json:"text"`
 }
 
 // String is one line that is safe to show.
 func (p Problem) String() string {
-	return fmt.Sprintf("%s: seq %d: %s: %s", place(p.File, p.Line), p.Seq, p.Fault, p.Text)
+	at := place(p.File, p.Line)
+	if p.Seq > 0 {
+		at = fmt.Sprintf("%s (seq %d)", at, p.Seq)
+	}
+	return fmt.Sprintf("%s: %s: %s", at, p.Fault, p.Text)
 }
 
 func place(file string, line int64) string {
@@ -47,8 +52,6 @@ func place(file string, line int64) string {
 	}
 	return fmt.Sprintf("%s:%d", Display(file, 0), line)
 }
-
-func (s *seen) at() string { return place(s.file, s.line) }
 
 // maxProblems is how many a Report lists; the first is the one that matters.
 const maxProblems = 20
@@ -115,7 +118,7 @@ func (r *Report) verdict() string {
 }
 
 func (r *Report) writeSpan(b *strings.Builder) {
-	if r.Lines == 0 {
+	if r.First == 0 {
 		return
 	}
 	fmt.Fprintf(b, "lines %d, seq %d to %d, %s to %s, boots %d, checkpoints %d\n", r.Lines, r.First, r.Last,

@@ -8,7 +8,7 @@ type Style struct {
 	Width int
 	// Color is for terminals only.
 	Color bool
-	// ASCII draws with plain characters.
+	// ASCII draws branches with plain characters.
 	ASCII bool
 	// Zone is that of the times; nil: UTC.
 	Zone *time.Location

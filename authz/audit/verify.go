@@ -74,14 +74,14 @@ func (v *Verifier) line(s seen, b []byte) {
 		s.seq = v.walk.tail.seq + 1
 	}
 	s.genuine = l.kind == KindCheckpoint && genuine(v.pub, l.signed, l.sig)
-	v.walk.step(s)
+	v.walk.step(&s)
 	if !s.bad {
 		v.report.span(l)
 	}
 	if l.kind == KindCheckpoint {
 		v.checkpoint(&s, b)
 	}
-	if v.every > 0 && v.bare == v.every+1 {
+	if v.every > 0 && v.bare > v.every && v.walk.clean() {
 		v.walk.note(s.fault(FaultUnsigned, fmt.Sprintf("more than %d lines have no checkpoint", v.every)))
 	}
 }

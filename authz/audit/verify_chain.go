@@ -29,7 +29,11 @@ type fault struct {
 }
 
 func (s *seen) fault(f Fault, text string) fault {
-	return fault{n: s.n, Problem: Problem{Fault: f, File: s.file, Line: s.line, Seq: s.seq, Text: text}}
+	out := fault{n: s.n, Problem: Problem{Fault: f, File: s.file, Line: s.line, Seq: s.seq, Text: text}}
+	if s.bad {
+		out.Seq = 0
+	}
+	return out
 }
 
 // walk holds each line against the one before it. A line that does not follow
@@ -37,9 +41,10 @@ func (s *seen) fault(f Fault, text string) fault {
 type walk struct {
 	// tail is the last line that stands, prior the one it follows.
 	prior, tail seen
-	pending     *seen
-	faults      []fault
-	found       int
+	// pending waits if its n is not zero.
+	pending seen
+	faults  []fault
+	found   int
 	// gap is what the first fault says is missing; what turns up later was
 	// moved.
 	gap struct{ from, to uint64 }
@@ -52,13 +57,13 @@ func (w *walk) note(f fault) {
 }
 
 // clean reports whether nothing was wrong so far.
-func (w *walk) clean() bool { return w.found == 0 && w.pending == nil }
+func (w *walk) clean() bool { return w.found == 0 && w.pending.n == 0 }
 
 // step takes the next line.
-func (w *walk) step(s seen) {
-	if p := w.pending; p != nil {
-		w.pending = nil
-		if w.resolve(p, &s) {
+func (w *walk) step(s *seen) {
+	if p := w.pending; p.n > 0 {
+		w.pending = seen{}
+		if w.resolve(&p, s) {
 			return
 		}
 	}
@@ -67,23 +72,25 @@ func (w *walk) step(s seen) {
 		w.first(s)
 	case s.follows(&w.tail):
 		w.advance(s)
+	case s.sum == w.tail.sum:
+		w.note(s.fault(FaultAdded, "this is the line before once more"))
 	case w.prior.n > 0 && s.follows(&w.prior):
 		w.note(w.tail.fault(FaultAdded, "the chain goes round this line"))
-		w.tail = s
+		w.tail = *s
 	default:
-		w.pending = &s
+		w.pending = *s
 	}
 }
 
-func (w *walk) advance(s seen) { w.prior, w.tail = w.tail, s }
+func (w *walk) advance(s *seen) { w.prior, w.tail = w.tail, *s }
 
 // first takes the first line of all. The log's very first has nothing before
 // it; any other one is believed, for what is before it is in another file.
-func (w *walk) first(s seen) {
+func (w *walk) first(s *seen) {
 	if s.bad || s.seq == 1 && s.prev != (digest{}) {
 		w.note(s.fault(FaultChanged, "this is not the first line of a log"))
 	}
-	w.tail = s
+	w.tail = *s
 }
 
 // resolve decides what p, which does not follow the tail, is. s is the line
@@ -93,7 +100,7 @@ func (w *walk) resolve(p, s *seen) bool {
 		return w.intruder(p, s)
 	}
 	tail := w.tail
-	w.advance(*p)
+	w.advance(p)
 	switch {
 	case p.bad || p.prev == tail.sum || p.seq == tail.seq+1:
 		w.changed(&tail, p, s)
@@ -113,8 +120,12 @@ func (w *walk) intruder(p, s *seen) bool {
 		w.prior, w.tail = *s, *p
 		return true
 	}
-	w.note(p.fault(FaultAdded, "the chain goes round this line"))
-	w.advance(*s)
+	if w.inGap(p) {
+		w.moved(p)
+	} else {
+		w.note(p.fault(FaultAdded, "the chain goes round this line"))
+	}
+	w.advance(s)
 	return true
 }
 
@@ -142,7 +153,7 @@ func (w *walk) skip(seq uint64, s *seen) bool {
 	if s == nil || s.bad || s.seq != seq+2 {
 		return false
 	}
-	w.advance(*s)
+	w.advance(s)
 	return true
 }
 
@@ -154,12 +165,15 @@ func (w *walk) missing(tail, p *seen) {
 	w.note(p.fault(FaultMissing, fmt.Sprintf("%d lines before this one are gone", n)))
 }
 
+// inGap reports whether p is one of the lines that the first fault misses.
+func (w *walk) inGap(p *seen) bool { return !p.bad && w.gap.from <= p.seq && p.seq < w.gap.to }
+
 func (w *walk) moved(p *seen) {
-	w.note(p.fault(FaultMoved, "this line belongs before those before it"))
-	if w.gap.from <= p.seq && p.seq < w.gap.to {
+	w.note(p.fault(FaultMoved, "this line does not belong here"))
+	if w.inGap(p) {
 		first := &w.faults[0]
 		first.Fault = FaultMoved
-		first.Text = fmt.Sprintf("lines that belong before this one stand elsewhere: seq %d at %s", p.seq, p.at())
+		first.Text = fmt.Sprintf("a line that belongs before this one is at %s", place(p.file, p.line))
 	}
 }
 
@@ -167,8 +181,8 @@ func (w *walk) moved(p *seen) {
 func (w *walk) ended() (problems []Problem, found int) {
 	end := *w
 	end.faults = slices.Clone(w.faults)
-	if end.pending != nil {
-		end.resolve(end.pending, nil)
+	if p := end.pending; p.n > 0 {
+		end.resolve(&p, nil)
 	}
 	slices.SortStableFunc(end.faults, func(a, b fault) int { return cmp.Compare(a.n, b.n) })
 	for _, f := range end.faults {

@@ -3,6 +3,7 @@ package audit
 import (
 	"encoding/json"
 	"fmt"
+	"net"
 	"strconv"
 	"strings"
 	"time"
@@ -28,13 +29,17 @@ func (r *Record) what() string {
 	case v1alpha1.SurfaceModels:
 		return join("model", r.called(), r.server())
 	case v1alpha1.SurfaceHosts:
-		return join("CONNECT", r.authority())
+		return join("CONNECT", Display(r.authority(), hostColumns))
 	}
-	target := r.authority() + r.shownPath()
-	if target == "" {
-		target = r.server()
+	return join(Display(r.verb(), nameColumns), r.target())
+}
+
+// target is where a plain request goes.
+func (r *Record) target() string {
+	if r.Host == "" && r.Path == "" {
+		return r.server()
 	}
-	return join(Display(r.verb(), nameColumns), target)
+	return Display(r.authority()+r.Path, hostColumns+pathColumns)
 }
 
 func (r *Record) verb() string {
@@ -52,7 +57,13 @@ func (r *Record) called() string {
 	var args []string
 	for _, f := range r.Seen {
 		name, ok := strings.CutPrefix(f.Name, "args.")
-		if ok && f.Value != nil {
+		if !ok {
+			continue
+		}
+		switch {
+		case f.Cut:
+			args = append(args, Display(name, argColumns)+"="+ellipsis)
+		case f.Value != nil:
 			args = append(args, Display(name, argColumns)+"="+argument(f.Value))
 		}
 	}
@@ -80,25 +91,12 @@ func (r *Record) server() string {
 	return strings.Join(names, ",")
 }
 
+// authority is not yet fit to be shown.
 func (r *Record) authority() string {
-	if r.Host == "" {
-		return ""
+	if r.Host == "" || r.Port == 0 {
+		return r.Host
 	}
-	host := Display(r.Host, hostColumns)
-	if r.Port == 0 {
-		return host
-	}
-	if strings.Contains(host, ":") && !strings.HasPrefix(host, "[") {
-		host = "[" + host + "]"
-	}
-	return host + ":" + strconv.Itoa(int(r.Port))
-}
-
-func (r *Record) shownPath() string {
-	if r.Path == "" {
-		return ""
-	}
-	return Display(r.Path, pathColumns)
+	return net.JoinHostPort(strings.Trim(r.Host, "[]"), strconv.Itoa(int(r.Port)))
 }
 
 // by says what decided: the code of a denial, the rule of all else.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 )
 
 // batchBytes is about how much is written at once.
@@ -92,18 +93,9 @@ func (w *writer) flush() {
 			w.fail(err)
 			return
 		}
-		if w.next == len(w.work) && w.idle() {
+		if w.next == len(w.work) && len(w.orphans) == 0 && w.log.queue.empty() {
 			return
 		}
-	}
-}
-
-func (w *writer) idle() bool {
-	select {
-	case <-w.log.queue.wake:
-		return false
-	default:
-		return true
 	}
 }
 
@@ -118,26 +110,30 @@ func (w *writer) step() error {
 		b.sync = b.sync || w.work[n].done != nil
 	}
 	b.entries = w.work[w.next:n]
-	if n == len(w.work) {
+	if len(b.entries) == 0 {
 		w.bury(&b)
 	}
 	return w.commit(b)
 }
 
-// bury ends the hops whose own end was refused.
+// bury ends the hops whose own end was refused. Their begin must be in the
+// file, so that it is done in a batch of its own.
 func (w *writer) bury(b *batch) {
 	w.orphans = append(w.orphans, w.log.queue.orphans()...)
+	w.orphans = slices.DeleteFunc(w.orphans, func(h HopID) bool {
+		_, open := w.open[h]
+		return !open
+	})
+	w.orphans = slices.Compact(sortHops(w.orphans))
 	for _, h := range w.orphans {
 		w.lose(b, h, "its end could not be recorded")
 	}
 	b.buried = true
 }
 
-// lose ends one hop of which no end is known.
+// lose ends one open hop of which no end is known.
 func (w *writer) lose(b *batch, h HopID, why string) {
-	if _, ok := w.open[h]; ok {
-		w.line(b, w.scribe.body(w.open.lost(h, why)))
-	}
+	w.line(b, w.scribe.body(w.open.lost(h, why)))
 }
 
 // commit writes a batch and makes it true. One without a line is left.
@@ -185,7 +181,7 @@ func (w *writer) settle(b batch) {
 		w.log.release(e)
 	}
 	w.next += len(b.entries)
-	w.log.queue.written(cost)
+	w.log.queue.written(len(b.entries), cost)
 	if b.buried {
 		w.forget()
 	}

@@ -6,25 +6,23 @@ import (
 
 	"google.golang.org/protobuf/encoding/protowire"
 
+	"github.com/hopgate/hopgate/authz/surface"
 	"github.com/hopgate/hopgate/gateway/api/wire"
 )
 
 // Request is a view of an envoy.service.auth.v3.CheckRequest. Its strings and
 // slices are parts of the bytes it was read from.
 type Request struct {
-	Source  Peer
-	Method  string
-	Path    string
-	Host    string
-	Scheme  string
-	SNI     string
-	Body    []byte
-	HasBody bool
-	// Size is the length of the body by the request's own word; -1: not said.
-	Size int64
+	Source Peer
+	Method string
+	Path   string
+	Host   string
+	// Protocol is HTTP/1.0, HTTP/1.1 or HTTP/2.
+	Protocol string
+	Body     []byte
 	// Target is the context extension that says which route this is.
 	Target  string
-	Headers [headerCount]Header
+	Headers [headerCount]surface.Field
 }
 
 // Peer is who opened the connection.
@@ -35,13 +33,6 @@ type Peer struct {
 	Principal string
 	// Certificate is the leaf in URL-encoded PEM.
 	Certificate string
-}
-
-// Header is the value of one header name, and how often it was there. With
-// more than one, Value is the last.
-type Header struct {
-	Value string
-	Count int
 }
 
 // HeaderID names a header that the guard reads.
@@ -95,13 +86,13 @@ func headerID(name string) (HeaderID, bool) {
 }
 
 // Header is what the request has of a header.
-func (r *Request) Header(id HeaderID) Header { return r.Headers[id] }
+func (r *Request) Header(id HeaderID) surface.Field { return r.Headers[id] }
 
 var errWire = errors.New("malformed check request")
 
 // Read takes a view of b, which must stay as it is while the view is used.
 func (r *Request) Read(b []byte) error {
-	*r = Request{Size: -1}
+	*r = Request{}
 	return fields(b, func(num protowire.Number, v value) error {
 		if num == 1 {
 			return fields(v.bytes, r.attribute)
@@ -118,13 +109,6 @@ func (r *Request) attribute(num protowire.Number, v value) error {
 		return fields(v.bytes, r.request)
 	case 10:
 		return r.extension(v.bytes)
-	case 12:
-		return fields(v.bytes, func(num protowire.Number, v value) error {
-			if num == 1 {
-				r.SNI = v.text()
-			}
-			return nil
-		})
 	}
 	return nil
 }
@@ -171,14 +155,10 @@ func (r *Request) http(num protowire.Number, v value) error {
 		r.Path = v.text()
 	case 5:
 		r.Host = v.text()
-	case 6:
-		r.Scheme = v.text()
-	case 9:
-		r.Size = int64(v.number)
-	case 11, 12:
-		if len(v.bytes) > 0 {
-			r.Body, r.HasBody = v.bytes, true
-		}
+	case 10:
+		r.Protocol = v.text()
+	case 12:
+		r.Body = v.bytes
 	case 13:
 		return fields(v.bytes, r.headerMap)
 	}
@@ -202,8 +182,7 @@ func (r *Request) headerMap(num protowire.Number, v value) error {
 		return nil
 	})
 	if id, ok := headerID(key); ok {
-		r.Headers[id].Value = val
-		r.Headers[id].Count++
+		r.Headers[id].Add(val)
 	}
 	return err
 }

@@ -8,6 +8,7 @@ import (
 // Codes of tokens. Their names are "token_" and the verifier's reason.
 const (
 	TokenMissing      = "token_missing"
+	TokenMalformed    = "token_malformed"
 	TokenExpired      = "token_expired"
 	TokenExpiring     = "token_expiring"
 	KeySource         = "key_source_unavailable"
@@ -53,7 +54,7 @@ func tokenCodes() []Code {
 	}
 	return []Code{
 		u(TokenMissing, RetryRenewal, "this needs a transaction token: send one in the Txn-Token header, or to a proxy as the password of the proxy's user"),
-		u("token_malformed", RetryNever, "the transaction token cannot be read: it must be exactly one signed JWT in compact form"),
+		u(TokenMalformed, RetryNever, "the transaction token cannot be read: it must be exactly one signed JWT in compact form"),
 		u("token_bad_type", RetryNever, "this is not a transaction token: its typ must be txntoken+jwt"),
 		u("token_bad_alg", RetryNever, "the token is signed with an algorithm that its trust domain does not accept"),
 		u("token_unknown_key", RetryRenewal, "the token is signed with a key that its trust domain does not publish"),

@@ -103,7 +103,8 @@ func scanEscape(b []byte) (int, Reason) {
 	return 1, ReasonSyntax
 }
 
-// scanUnicode does the same for \uXXXX and for a surrogate pair of two.
+// scanUnicode does the same for an escape by number, or a surrogate pair of
+// two.
 func scanUnicode(b []byte) (int, Reason) {
 	hi, n := hex4(b)
 	if n < 6 {
@@ -130,8 +131,8 @@ func shortOr(b []byte, n int, why Reason) Reason {
 	return why
 }
 
-// hex4 reads \uXXXX; the length is less than 6 where b is not that, and says
-// how far it was.
+// hex4 reads an escape by number; the length is less than 6 where b is not
+// that, and says how far it was.
 func hex4(b []byte) (rune, int) {
 	var r rune
 	for i := range 6 {
@@ -158,39 +159,45 @@ const maxNumber = 128
 // scanNumber returns the index behind the number at i (RFC 8259 section 6), or
 // with a reason the place of the fault.
 func scanNumber(b []byte, i int) (int, Reason) {
-	start := i
+	end, ok := scanInteger(b, i)
+	if ok && end < len(b) && b[end] == '.' {
+		end, ok = atLeastOne(b, end+1)
+	}
+	exp := end
+	if ok && end < len(b) && b[end]|0x20 == 'e' {
+		end, ok = scanExponent(b, end+1)
+	}
+	switch {
+	case !ok:
+		return end, ReasonSyntax
+	case end-i > maxNumber || end-exp > 3 && !finite(b[i:end]):
+		return i, ReasonNumber
+	}
+	return end, ""
+}
+
+// scanInteger passes over a sign and digits without a leading zero.
+func scanInteger(b []byte, i int) (int, bool) {
 	if b[i] == '-' {
 		i++
 	}
 	if i < len(b) && b[i] == '0' {
+		return i + 1, true
+	}
+	return atLeastOne(b, i)
+}
+
+func scanExponent(b []byte, i int) (int, bool) {
+	if i < len(b) && (b[i] == '+' || b[i] == '-') {
 		i++
-	} else if j := digits(b, i); j > i {
-		i = j
-	} else {
-		return i, ReasonSyntax
 	}
-	if i < len(b) && b[i] == '.' {
-		j := digits(b, i+1)
-		if j == i+1 {
-			return j, ReasonSyntax
-		}
-		i = j
-	}
-	exp := i
-	if i < len(b) && b[i]|0x20 == 'e' {
-		if i++; i < len(b) && (b[i] == '+' || b[i] == '-') {
-			i++
-		}
-		j := digits(b, i)
-		if j == i {
-			return j, ReasonSyntax
-		}
-		i = j
-	}
-	if i-start > maxNumber || i-exp > 3 && !finite(b[start:i]) {
-		return start, ReasonNumber
-	}
-	return i, ""
+	return atLeastOne(b, i)
+}
+
+// atLeastOne passes over digits; false where there is none.
+func atLeastOne(b []byte, i int) (int, bool) {
+	end := digits(b, i)
+	return end, end > i
 }
 
 func digits(b []byte, i int) int {

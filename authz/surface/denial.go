@@ -31,12 +31,6 @@ type Denial struct {
 func (d Denial) AppendMembers(dst []byte) []byte {
 	dst = append(dst, `"code":`...)
 	dst = strictjson.AppendString(dst, d.Code)
-	return d.AppendRest(dst)
-}
-
-// AppendRest appends what AppendMembers does after code, with a comma before
-// each member: for shapes that have a code of their own.
-func (d Denial) AppendRest(dst []byte) []byte {
 	dst = appendMember(dst, `,"reason":`, d.Reason)
 	dst = appendMember(dst, `,"request_id":`, d.RequestID)
 	dst = appendMember(dst, `,"retry":`, d.Retry)

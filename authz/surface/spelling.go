@@ -5,6 +5,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/hopgate/hopgate/authz/strictjson"
 )
 
 // Resembles reports whether some reader could take a member called name for
@@ -62,6 +64,29 @@ func Fold(r rune) rune {
 func Variant(name string, known ...string) bool {
 	return !slices.Contains(known, name) &&
 		slices.ContainsFunc(known, func(k string) bool { return Resembles(name, k) })
+}
+
+const (
+	// MaxMembers is more members than any object has that is looked at for its
+	// names.
+	MaxMembers = 1024
+	// maxMemberName is longer than any name that decides, with signs in it.
+	maxMemberName = 256
+)
+
+// ExactNames refuses an object with a member that some reader could take for
+// one of deciding. It bounds the work too: a name of a kilobyte of signs is no
+// name, and an object of thousands of members is none that decides.
+func ExactNames(object strictjson.Value, deciding ...string) error {
+	if object.Len() > MaxMembers {
+		return RefuseAt(ReasonMembers, object)
+	}
+	for name, v := range object.Members() {
+		if len(name) > maxMemberName || Variant(name, deciding...) {
+			return RefuseAt(ReasonCaseVariant, v)
+		}
+	}
+	return nil
 }
 
 // CleanName reports whether s can name a thing: it is not empty, no space

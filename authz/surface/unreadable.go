@@ -38,6 +38,8 @@ const (
 	// ReasonCaseVariant: a member that some reader may take for one that
 	// decides: its name differs only in case or in signs.
 	ReasonCaseVariant Reason = "case_variant"
+	// ReasonMembers: an object that decides has more members than 1024.
+	ReasonMembers Reason = "members"
 	// ReasonUnknownMember: a member that the envelope does not have.
 	ReasonUnknownMember Reason = "unknown_member"
 	// ReasonJSONRPC: jsonrpc is not "2.0".

@@ -63,8 +63,8 @@ func (r *reader) config(group, kind, namespace, name, field string) (source.Ref,
 	return ref, nil
 }
 
-// supportedFeatures are the names of Gateway API's features, sorted. Those that
-// no test has proven are left out.
+// supportedFeatures are the features of Gateway API that are built, by name,
+// sorted.
 func supportedFeatures() []gatewayv1.SupportedFeature {
 	names := []string{
 		"Gateway", "GatewayFrontendClientCertificateValidation", "GatewayHTTPListenerIsolation", "GatewayPort8080",

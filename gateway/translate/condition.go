@@ -1,6 +1,8 @@
 package translate
 
 import (
+	"strings"
+
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -33,6 +35,7 @@ func (c *conditions) set(kind string, status metav1.ConditionStatus, reason, mes
 	if len(message) > maxMessage {
 		message = message[:maxMessage] + "..."
 	}
+	message = strings.ToValidUTF8(message, "?")
 	c.list = append(c.list, metav1.Condition{
 		Type: kind, Status: status, ObservedGeneration: c.generation, Reason: reason, Message: message,
 	})

@@ -4,9 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"path/filepath"
+	"path"
 
-	"github.com/hopgate/hopgate/gateway/api/feedv1"
 	"github.com/hopgate/hopgate/gateway/api/v1alpha1"
 )
 
@@ -23,6 +22,9 @@ type Config struct {
 	// DefaultAddress is what a Gateway without addresses listens on; zero:
 	// 127.0.0.1.
 	DefaultAddress netip.Addr
+	// Reserved are sockets of our own that no Gateway may have, and that nothing
+	// may be sent to: that of health and metrics, for example.
+	Reserved []netip.AddrPort
 	// LoopbackEndpoints lets an EndpointSlice have loopback addresses.
 	LoopbackEndpoints bool
 	// Folder is absolute: paths in objects are relative to the file that holds
@@ -39,22 +41,25 @@ type Config struct {
 	Policies PolicyChecker
 }
 
-// PolicyChecker looks for what is wrong with a policy beyond its schema. It is
-// called with references resolved, and must be a pure function.
+// PolicyChecker looks for what is wrong with a policy beyond its schema, as far
+// as that can be known without other objects. It must be a pure function, and
+// must not change the policy.
 type PolicyChecker interface {
-	CheckPolicy(feedv1.Policy) []PolicyFinding
+	CheckPolicy(*v1alpha1.AccessPolicy) []PolicyFinding
 }
 
 // PolicyCheckerFunc is a function as a PolicyChecker.
-type PolicyCheckerFunc func(feedv1.Policy) []PolicyFinding
+type PolicyCheckerFunc func(*v1alpha1.AccessPolicy) []PolicyFinding
 
 // CheckPolicy calls f.
-func (f PolicyCheckerFunc) CheckPolicy(p feedv1.Policy) []PolicyFinding { return f(p) }
+func (f PolicyCheckerFunc) CheckPolicy(p *v1alpha1.AccessPolicy) []PolicyFinding { return f(p) }
 
 // PolicyFinding is one thing that is wrong with a policy.
 type PolicyFinding struct {
-	// Rule is the name of the rule; empty: the policy as a whole.
-	Rule string
+	// Field is its path; empty: the policy as a whole.
+	Field string
+	// Reason is that of the Accepted condition; empty: Invalid.
+	Reason string
 	// Message is for a person.
 	Message string
 	// Refused: the policy is not accepted, and denies. Otherwise the finding
@@ -63,10 +68,10 @@ type PolicyFinding struct {
 }
 
 func (f PolicyFinding) String() string {
-	if f.Rule == "" {
+	if f.Field == "" {
 		return f.Message
 	}
-	return fmt.Sprintf("rule %s: %s", f.Rule, f.Message)
+	return f.Field + ": " + f.Message
 }
 
 // normal fills in what is not given.
@@ -77,7 +82,7 @@ func (c Config) normal() (Config, error) {
 	if c.BuiltIn && c.LocalKeySet.Type == "" {
 		return c, errors.New("new translator: no key set for the built-in TrustDomain")
 	}
-	if c.Folder != "" && !filepath.IsAbs(c.Folder) {
+	if c.Folder != "" && !path.IsAbs(c.Folder) {
 		return c, fmt.Errorf("new translator: folder %q is not absolute", c.Folder)
 	}
 	if !c.DefaultAddress.IsValid() {

@@ -2,7 +2,6 @@ package translate
 
 import (
 	"net/netip"
-	"regexp"
 	"strconv"
 	"strings"
 
@@ -18,26 +17,49 @@ func named(ref source.Ref) bool {
 
 // plainName is a DNS subdomain (RFC 1123), case left aside.
 func plainName(s string) bool {
-	if s == "" || len(s) > 253 {
-		return false
-	}
-	return !strings.ContainsFunc(s, func(c rune) bool {
-		lower, digit := c >= 'a' && c <= 'z', c >= '0' && c <= '9'
-		return !lower && !digit && c != '-' && c != '.'
-	})
+	return s != "" && len(s) <= 253 && only(s, letters+digits+"-.")
 }
 
-// hostPattern is Gateway API's PreciseHostname.
-var hostPattern = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`)
+// dnsName is Gateway API's PreciseHostname, with labels as long as DNS has them.
+func dnsName(s string) bool {
+	for label := range strings.SplitSeq(s, ".") {
+		if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' || !only(label, letters+digits+"-") {
+			return false
+		}
+	}
+	return len(s) <= 253
+}
+
+// Sets of characters.
+const (
+	letters   = "abcdefghijklmnopqrstuvwxyz"
+	digits    = "0123456789"
+	hexDigits = digits + "abcdef"
+)
+
+// lower is s in lower case, ASCII alone: to Unicode the Kelvin sign is a k.
+func lower(s string) string {
+	return strings.Map(func(c rune) rune {
+		if c >= 'A' && c <= 'Z' {
+			return c - 'A' + 'a'
+		}
+		return c
+	}, s)
+}
+
+// only says whether s is made of these characters.
+func only(s, characters string) bool {
+	return !strings.ContainsFunc(s, func(c rune) bool { return !strings.ContainsRune(characters, c) })
+}
 
 // hostName returns s in its one spelling, and whether it is a host name. What
 // any reader may take for an address is none.
 func hostName(s string) (string, bool) {
-	s = strings.ToLower(s)
-	if len(s) > 253 || !hostPattern.MatchString(s) {
+	s = lower(s)
+	if !dnsName(s) || addressLike(s) {
 		return "", false
 	}
-	return s, !addressLike(s)
+	return s, true
 }
 
 // addressLike says whether the last label is a number: resolvers read 127.1,
@@ -48,9 +70,9 @@ func addressLike(s string) bool {
 	}
 	last := s[strings.LastIndexByte(s, '.')+1:]
 	if hex, ok := strings.CutPrefix(last, "0x"); ok {
-		return strings.Trim(hex, "0123456789abcdef") == ""
+		return only(hex, hexDigits)
 	}
-	return last != "" && strings.Trim(last, "0123456789") == ""
+	return last != "" && only(last, digits)
 }
 
 // hostPatternOf is hostName, or one with "*." before it.
@@ -69,4 +91,3 @@ func quote(s string) string {
 	}
 	return strconv.QuoteToASCII(s)
 }
-

@@ -14,7 +14,7 @@ import (
 // The phases, in order. A unit reads what earlier ones have said.
 const (
 	phaseConfig     = iota // GatewayConfig: its values
-	phaseTrust             // TrustDomain: its values and status
+	phaseTrust             // TrustDomain: its values
 	phaseClass             // GatewayClass: whether it is ours, and its status
 	phaseBase              // Gateway: whether it is ours and accepted; its ports
 	phasePorts             // one unit: who has which port
@@ -29,7 +29,7 @@ const (
 	phaseEndpoints         // Service: endpoints
 	phaseConfigEnd         // GatewayConfig: clusters of hosts, status
 	phasePolicy            // AccessPolicy: feed and status
-	phaseTrustFeed         // TrustDomain: feed
+	phaseTrustEnd          // TrustDomain: feed and status
 	phaseStatus            // Gateway: status
 	phaseCount
 )
@@ -57,7 +57,7 @@ func (t *Translator) phases() []incr.Phase[topic, mark] {
 	add(phaseEndpoints, "endpoints", translateEndpoints)
 	add(phaseConfigEnd, "config-end", finishConfig)
 	add(phasePolicy, "policy", translatePolicy)
-	add(phaseTrustFeed, "trust-feed", feedTrustDomain)
+	add(phaseTrustEnd, "trust-end", finishTrustDomain)
 	add(phaseStatus, "gateway-status", finishGateway)
 	return list
 }
@@ -68,7 +68,7 @@ func phasesOf(kind string) []int {
 	case kindConfig:
 		return []int{phaseConfig, phaseEgress, phaseConfigEnd}
 	case kindTrust:
-		return []int{phaseTrust, phaseTrustFeed}
+		return []int{phaseTrust, phaseTrustEnd}
 	case kindClass:
 		return []int{phaseClass}
 	case kindGateway:
@@ -88,8 +88,12 @@ func phasesOf(kind string) []int {
 	}
 }
 
-// readable says whether o is of a kind that is read, and has a value of it.
+// readable says whether o is of a kind that is read, and has a value of it. An
+// AccessPolicy is read whatever it has: it denies when it cannot be understood.
 func readable(o source.Object) bool {
+	if o.Ref == refOf(kindPolicy, o.Ref.Namespace, o.Ref.Name) {
+		return true
+	}
 	kind := ""
 	switch o.Value.(type) {
 	case *gatewayv1.GatewayClass:

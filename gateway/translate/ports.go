@@ -71,6 +71,9 @@ func assignPorts(r *reader, _ source.Ref) {
 		owner source.Ref
 	}
 	var taken []socket
+	for _, at := range r.t.cfg.Reserved {
+		taken = append(taken, socket{at, source.Ref{Kind: "hopgate"}})
+	}
 	for _, c := range r.claimants() {
 		lost := &lostFact{}
 		for _, port := range c.ports() {

@@ -8,20 +8,20 @@ import (
 
 // Kinds that are read.
 const (
-	kindClass       = "GatewayClass"
-	kindGateway     = "Gateway"
-	kindRoute       = "HTTPRoute"
-	kindGrant       = "ReferenceGrant"
-	kindXBackend    = "XBackend"
-	kindService     = "Service"
-	kindSlice       = "EndpointSlice"
-	kindNamespace   = "Namespace"
-	kindConfigMap   = "ConfigMap"
-	kindSecret      = "Secret"
-	kindPolicy      = "AccessPolicy"
-	kindTrust       = "TrustDomain"
-	kindConfig      = "GatewayConfig"
-	kindCredential  = "Credential"
+	kindClass      = "GatewayClass"
+	kindGateway    = "Gateway"
+	kindRoute      = "HTTPRoute"
+	kindGrant      = "ReferenceGrant"
+	kindXBackend   = "XBackend"
+	kindService    = "Service"
+	kindSlice      = "EndpointSlice"
+	kindNamespace  = "Namespace"
+	kindConfigMap  = "ConfigMap"
+	kindSecret     = "Secret"
+	kindPolicy     = "AccessPolicy"
+	kindTrust      = "TrustDomain"
+	kindConfig     = "GatewayConfig"
+	kindCredential = "Credential"
 )
 
 func groupOf(kind string) string {

@@ -53,8 +53,11 @@ const (
 	bagRefused
 	// bagBelievers is the Gateways that believe a TrustDomain.
 	bagBelievers
-	// bagRunners is the Gateways that are run by a GatewayConfig.
+	// bagRunners is the Gateways that are run by a GatewayConfig; the section
+	// says proxy for those that have a Proxy listener.
 	bagRunners
+	// bagSections is the names of their listeners.
+	bagSections
 )
 
 // topic names something that can be read. Section narrows the object down: a

@@ -77,8 +77,13 @@ func (t *Translator) Statuses() []Status { return t.statuses.all() }
 func (t *Translator) translate(now time.Time) Result {
 	t.statuses.now = now
 	n := t.engine.Run()
-	t.graph = t.nextGraph(t.graph)
-	t.feed = t.nextFeed(t.feed)
+	before := t.graph
+	t.graph = t.nextGraph(before)
+	var names []string
+	if t.graph != before {
+		names = backendNames(t.graph)
+	}
+	t.feed = t.nextFeed(t.feed, names)
 	changed, gone := t.statuses.take()
 	return Result{Graph: t.graph, Feed: t.feed, Statuses: changed, Gone: gone, Units: n}
 }

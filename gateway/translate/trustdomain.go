@@ -1,15 +1,17 @@
 package translate
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"net/url"
-	"path/filepath"
+	"path"
 	"slices"
 	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/hopgate/hopgate/gateway/api/feedv1"
@@ -34,9 +36,10 @@ const (
 // trustFact is a TrustDomain as tokens are judged by it.
 type trustFact struct {
 	// Usable is false for one that is not accepted, or has no keys.
-	Usable   bool
-	Audience string
-	Feed     feedv1.TrustDomain
+	Usable     bool
+	Audience   string
+	Feed       feedv1.TrustDomain
+	Conditions []metav1.Condition
 }
 
 func readTrustDomain(r *reader, ref source.Ref) {
@@ -51,8 +54,9 @@ func readTrustDomain(r *reader, ref source.Ref) {
 	c := conditions{generation: v.Generation}
 	c.accepted(err)
 	c.resolved(keyErr)
-	say(r, factTrust, ref, &trustFact{Usable: err == nil && keyErr == nil, Audience: feed.Audience, Feed: feed})
-	r.status(Status{Ref: ref, Conditions: c.list})
+	say(r, factTrust, ref, &trustFact{
+		Usable: err == nil && keyErr == nil, Audience: feed.Audience, Feed: feed, Conditions: c.list,
+	})
 }
 
 // trustDomain reads all but the keys.
@@ -142,8 +146,8 @@ func (r *reader) keySet(o source.Object, k v1alpha1.KeySet) (feedv1.KeySet, erro
 		}
 		return out, checkKeyURL(k.URL)
 	case v1alpha1.KeySetFile:
-		path, err := r.path(o, k.File)
-		out.File, out.MaxStale = path, defaultMaxStale
+		file, err := r.path(o, k.File)
+		out.File, out.MaxStale = file, defaultMaxStale
 		if err != nil {
 			return out, reject(reasonInvalid, "spec.keySet.file: %v", err)
 		}
@@ -215,31 +219,36 @@ func loopbackHost(host string) bool {
 
 // path makes a path in an object absolute. Only objects that were read from
 // files have such paths.
-func (r *reader) path(o source.Object, path string) (string, error) {
+func (r *reader) path(o source.Object, file string) (string, error) {
 	switch {
-	case path == "":
-		return "", fmt.Errorf("is empty")
-	case filepath.IsAbs(path) && (o.Origin.File != "" || r.t.isBuiltIn(o.Ref)):
-		return filepath.Clean(path), nil
+	case file == "":
+		return "", errors.New("is empty")
+	case path.IsAbs(file) && (o.Origin.File != "" || r.t.isBuiltIn(o.Ref)):
+		return path.Clean(file), nil
 	case o.Origin.File == "":
-		return "", fmt.Errorf("files are for objects that were read from files themselves")
+		return "", errors.New("files are for objects that were read from files themselves")
 	}
-	folder := filepath.Dir(o.Origin.File)
-	if !filepath.IsAbs(folder) {
+	folder := path.Dir(o.Origin.File)
+	if !path.IsAbs(folder) {
 		if r.t.cfg.Folder == "" {
-			return "", fmt.Errorf("%q is relative, and so is the file of the object", path)
+			return "", errors.New("it is relative, and so is the file of the object")
 		}
-		folder = filepath.Join(r.t.cfg.Folder, folder)
+		folder = path.Join(r.t.cfg.Folder, folder)
 	}
-	return filepath.Join(folder, path), nil
+	return path.Join(folder, file), nil
 }
 
-// feedTrustDomain hands out the TrustDomains that some Gateway believes.
-func feedTrustDomain(r *reader, ref source.Ref) {
+// finishTrustDomain hands out the TrustDomains that some Gateway believes.
+func finishTrustDomain(r *reader, ref source.Ref) {
 	f := factOf[trustFact](r, factTrust, ref)
-	if f == nil || !f.Usable || r.run.Count(topic{space: bagBelievers, ref: ref}) == 0 {
+	if f == nil {
 		return
 	}
-	r.run.Put(&r.t.trustDomains, keyOf(ref).String(), seal(f.Feed))
+	s := Status{Ref: ref, Conditions: f.Conditions}
+	if r.run.Count(topic{space: bagBelievers, ref: ref}) > 0 {
+		r.run.Put(&r.t.trustDomains, keyOf(ref).String(), seal(f.Feed))
+	} else if r.t.cfg.BuiltIn && f.Usable {
+		s.Notes = []string{"no Gateway believes it: a GatewayConfig must name it, and no other one of its audience"}
+	}
+	r.status(s)
 }
-

@@ -1,65 +1,65 @@
 package envoy
 
 import (
-	"fmt"
-
 	"google.golang.org/protobuf/proto"
 
-	"github.com/hopgate/hopgate/gateway/graph"
+	"github.com/hopgate/hopgate/gateway/api/wire"
 )
 
-// Named is one resource before it is served.
+// Named is one resource and its name.
 type Named struct {
-	Name    string
-	Message proto.Message
+	TypeURL, Name string
+	Message       proto.Message
 }
 
-// Everything is all resources of a graph, in the order Envoy wants them:
-// clusters, endpoints, filters, listeners, routes.
-func Everything(g *graph.Graph, s Settings) []Named {
+func named(name string, m proto.Message) Named {
+	return Named{TypeURL: typeURL(m), Name: name, Message: m}
+}
+
+// RouteFilters are the filters of listeners with HTTPRoutes.
+func RouteFilters(s Settings) []Named { return filters(chain(shapeRoutes, cacheGuard, s)) }
+
+// Proxying is all that Proxy listeners share: their filters, the clusters
+// that dial by a cache, and the internal listeners that tunnels enter, with
+// the routes of those whose targets are not fixed.
+func Proxying(s Settings) []Named {
+	out := filters(chain(shapeProxy, cacheGuard, s))
+	for _, c := range []cache{cacheGuard, cacheInside} {
+		out = append(out, named(directName(c), directCluster(c, s)))
+		out = append(out, filters(chain(shapeInner, c, s))...)
+	}
+	for _, m := range tunnelModes() {
+		out = append(out, named(innerName(m), innerCluster(m)), named(innerName(m), innerListener(m, s)))
+		if m != wire.ModeHosts {
+			out = append(out, named(innerName(m), innerTable(m, nil)))
+		}
+	}
+	return unique(out)
+}
+
+// HostsTable is the routes of plain HTTP inside tunnels to fixed hosts, which
+// are clusters.
+func HostsTable(clusters []string) Named {
+	return named(innerName(wire.ModeHosts), innerTable(wire.ModeHosts, clusters))
+}
+
+func filters(fs []Filter) []Named {
 	var out []Named
-	add := func(name string, m proto.Message) { out = append(out, Named{name, m}) }
-	for _, c := range []cache{cacheGuard, cacheInside} {
-		add(directName(c), directCluster(c, s))
+	for _, f := range fs {
+		out = append(out, named(f.Name, f.resource()))
 	}
-	for _, m := range tunnelModes() {
-		add(innerName(m), innerCluster(m))
-	}
-	for _, b := range g.Backends {
-		c, err := Cluster(b, s)
-		if err != nil {
-			panic(fmt.Sprint(err))
+	return out
+}
+
+// unique keeps the first of each name: chains share filters.
+func unique(in []Named) []Named {
+	seen := map[[2]string]bool{}
+	var out []Named
+	for _, n := range in {
+		if k := [2]string{n.TypeURL, n.Name}; !seen[k] {
+			seen[k] = true
+			out = append(out, n)
 		}
-		add(b.Name, c)
-	}
-	for _, e := range g.Endpoints {
-		add(e.Name, LoadAssignment(e))
-	}
-	for _, sh := range []shape{shapeRoutes, shapeProxy} {
-		for _, f := range chain(sh, cacheGuard, s) {
-			add(f.Name, f.resource())
-		}
-	}
-	for _, c := range []cache{cacheGuard, cacheInside} {
-		for _, f := range chain(shapeInner, c, s) {
-			add(f.Name, f.resource())
-		}
-	}
-	for _, m := range tunnelModes() {
-		add(innerName(m), innerListener(m, s))
-	}
-	for _, l := range g.Listeners {
-		add(l.Name, Listener(l, s))
-	}
-	for _, m := range tunnelModes() {
-		add(innerName(m), innerTable(m, g.Tables[1].Proxy.Hosts))
-	}
-	for _, t := range g.Tables {
-		if t.Proxy != nil {
-			add(t.Name, ProxyTable(t, g.Backends))
-			continue
-		}
-		add(t.Name, RouteTable(t, t.Fragments, g.Backends))
 	}
 	return out
 }

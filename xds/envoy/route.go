@@ -18,8 +18,8 @@ import (
 // not resolve goes there, and is answered 500.
 const unresolved = "hopgate/unresolved"
 
-// backends finds a backend by the name of its cluster.
-type backends map[string]*graph.Backend
+// backends finds a backend by the name of its cluster; nil: there is none.
+type backends func(name string) *graph.Backend
 
 // route is one match of one rule.
 func (b backends) route(f *graph.Fragment, r *graph.Rule, match int) *routev3.Route {
@@ -101,7 +101,7 @@ func (b backends) toMany(out *routev3.Route, act *routev3.RouteAction, f *graph.
 // resolveBy has a backend with a host name looked up in its own cache, and
 // the other cache's filter kept away from it.
 func (b backends) resolveBy(onRoute, onCluster map[string]*anypb.Any, name string) {
-	be := b[name]
+	be := b(name)
 	if be == nil || be.Kind != graph.BackendName {
 		return
 	}

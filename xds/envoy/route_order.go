@@ -3,14 +3,18 @@ package envoy
 import (
 	"cmp"
 
+	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+
 	"github.com/hopgate/hopgate/gateway/graph"
 )
 
-// entry is one match of one rule, with all that decides its place.
+// entry is one match of one rule on one host, with all that decides its place.
 type entry struct {
+	host     string
 	fragment *graph.Fragment
 	rule     *graph.Rule
 	match    int
+	route    *routev3.Route
 }
 
 func (e entry) m() graph.Match { return e.rule.Matches[e.match] }

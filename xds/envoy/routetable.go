@@ -1,6 +1,7 @@
 package envoy
 
 import (
+	"maps"
 	"slices"
 
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
@@ -13,34 +14,48 @@ import (
 // maxDirectBytes bounds what Envoy lets a direct response hold.
 const maxDirectBytes = 4096
 
-// RouteTable is the route table of a listener with HTTPRoutes, from any set
-// of its fragments: the server leaves out those that Envoy refuses.
-func RouteTable(t *graph.RouteTable, fragments []*graph.Fragment, bs []*graph.Backend) *routev3.RouteConfiguration {
-	find := indexBackends(bs)
-	byHost := hostEntries(fragments)
-	out := tableOf(t.Name)
-	unmatched := wire.Target{Entry: wire.EntryRoute, Gateway: t.Owner.Namespace + "/" + t.Owner.Name}
-	for _, host := range sortedHosts(byHost) {
-		entries := byHost[host]
-		slices.SortFunc(entries, compareEntries)
-		routes := make([]*routev3.Route, 0, len(entries)+1)
-		for _, e := range entries {
-			routes = append(routes, find.route(e.fragment, e.rule, e.match))
+// Fragment is what one route object adds to a table, built once and used in
+// every table that has it. Routes are shared and never changed.
+type Fragment struct{ entries []entry }
+
+// NewFragment builds the routes of f. find gives the backends that it names.
+func NewFragment(f *graph.Fragment, find func(name string) *graph.Backend) *Fragment {
+	out := &Fragment{}
+	for _, r := range f.Rules {
+		for i := range r.Matches {
+			built := backends(find).route(f, r, i)
+			for _, h := range r.Hostnames {
+				out.entries = append(out.entries, entry{host: h, fragment: f, rule: r, match: i, route: built})
+			}
 		}
-		out.VirtualHosts = append(out.VirtualHosts, vhost(host, []string{host}, shapeRoutes, unmatched, routes))
-	}
-	if _, ok := byHost["*"]; !ok {
-		out.VirtualHosts = append(out.VirtualHosts, vhost("*", []string{"*"}, shapeRoutes, unmatched, nil))
 	}
 	return out
 }
 
-func indexBackends(bs []*graph.Backend) backends {
-	find := make(backends, len(bs))
-	for _, b := range bs {
-		find[b.Name] = b
+// RouteTable is the route table of a listener with HTTPRoutes, from any set
+// of fragments: the server leaves out those that Envoy refuses.
+func RouteTable(name string, gateway graph.Owner, fragments []*Fragment) *routev3.RouteConfiguration {
+	byHost := map[string][]entry{"*": nil}
+	for _, f := range fragments {
+		for _, e := range f.entries {
+			byHost[e.host] = append(byHost[e.host], e)
+		}
 	}
-	return find
+	out := tableOf(name)
+	unmatched := wire.Target{Entry: wire.EntryRoute, Gateway: gateway.Namespace + "/" + gateway.Name}
+	for _, host := range slices.Sorted(maps.Keys(byHost)) {
+		out.VirtualHosts = append(out.VirtualHosts, vhost(host, []string{host}, shapeRoutes, unmatched, ordered(byHost[host])))
+	}
+	return out
+}
+
+func ordered(entries []entry) []*routev3.Route {
+	slices.SortFunc(entries, compareEntries)
+	out := make([]*routev3.Route, 0, len(entries)+1)
+	for _, e := range entries {
+		out = append(out, e.route)
+	}
+	return out
 }
 
 func tableOf(name string) *routev3.RouteConfiguration {
@@ -48,29 +63,6 @@ func tableOf(name string) *routev3.RouteConfiguration {
 		Name: name, MaxDirectResponseBodySizeBytes: u32(maxDirectBytes),
 		IgnorePortInHostMatching: true,
 	}
-}
-
-func hostEntries(fragments []*graph.Fragment) map[string][]entry {
-	byHost := map[string][]entry{}
-	for _, f := range fragments {
-		for _, r := range f.Rules {
-			for _, h := range r.Hostnames {
-				for i := range r.Matches {
-					byHost[h] = append(byHost[h], entry{fragment: f, rule: r, match: i})
-				}
-			}
-		}
-	}
-	return byHost
-}
-
-func sortedHosts(m map[string][]entry) []string {
-	out := make([]string, 0, len(m))
-	for h := range m {
-		out = append(out, h)
-	}
-	slices.Sort(out)
-	return out
 }
 
 // bodyBuffer lets a route hold what its surface may send, and a little more:

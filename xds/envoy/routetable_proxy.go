@@ -13,13 +13,11 @@ import (
 // ProxyTable is the route table of a Proxy listener. Check's metadata chooses
 // the route: nothing to strip, nothing to forge. Without a mode there is no
 // way on.
-func ProxyTable(t *graph.RouteTable, bs []*graph.Backend) *routev3.RouteConfiguration {
-	p := t.Proxy
-	find := indexBackends(bs)
-	out := tableOf(t.Name)
+func ProxyTable(name string, p *graph.ProxyTable, find func(name string) *graph.Backend) *routev3.RouteConfiguration {
+	out := tableOf(name)
 	out.IgnorePortInHostMatching = false
 	for _, s := range p.Surfaces {
-		if b := find[s.Backend]; b != nil {
+		if b := find(s.Backend); b != nil {
 			out.VirtualHosts = append(out.VirtualHosts, surfaceHost(s, b))
 		}
 	}

@@ -8,17 +8,6 @@ import (
 // maxModel is the longest name that a rule can list, in bytes.
 const maxModel = 256
 
-// exactNames refuses members of an object that some server could read as one
-// of deciding.
-func exactNames(object strictjson.Value, deciding ...string) error {
-	for name, v := range object.Members() {
-		if surface.Variant(name, deciding...) {
-			return surface.RefuseAt(surface.ReasonCaseVariant, v)
-		}
-	}
-	return nil
-}
-
 // given is a member that is there and not null, which providers take for not
 // there.
 func given(object strictjson.Value, name string) (strictjson.Value, bool) {
@@ -70,7 +59,7 @@ func (r *Request) readStream(root strictjson.Value) error {
 }
 
 func (r *Request) readOpenAI(root strictjson.Value) error {
-	if err := exactNames(root, "model", "models", "fallbacks", "preset", "stream", "max_tokens",
+	if err := surface.ExactNames(root, "model", "models", "fallbacks", "preset", "stream", "max_tokens",
 		"max_completion_tokens", "max_output_tokens", "n", "best_of", "prompt"); err != nil {
 		return err
 	}
@@ -96,7 +85,7 @@ func (r *Request) readOpenAI(root strictjson.Value) error {
 }
 
 func (r *Request) readAnthropic(root strictjson.Value) error {
-	if err := exactNames(root, "model", "models", "fallbacks", "preset", "stream", "max_tokens", "max_tokens_to_sample"); err != nil {
+	if err := surface.ExactNames(root, "model", "models", "fallbacks", "preset", "stream", "max_tokens", "max_tokens_to_sample"); err != nil {
 		return err
 	}
 	if err := r.readModel(root); err != nil {
@@ -118,7 +107,7 @@ func (r *Request) readAnthropic(root strictjson.Value) error {
 // readGemini knows both spellings that ProtoJSON allows of each name. A body
 // repeats the path's model or does not speak of one.
 func (r *Request) readGemini(root strictjson.Value) error {
-	if err := exactNames(root, "model", "models", "fallbacks", "generationConfig", "generation_config"); err != nil {
+	if err := surface.ExactNames(root, "model", "models", "fallbacks", "generationConfig", "generation_config"); err != nil {
 		return err
 	}
 	if err := onlyModel(root); err != nil {
@@ -131,7 +120,7 @@ func (r *Request) readGemini(root strictjson.Value) error {
 	if err != nil || r.Operation != Chat {
 		return err
 	}
-	if err := exactNames(config, "maxOutputTokens", "max_output_tokens", "candidateCount", "candidate_count"); err != nil {
+	if err := surface.ExactNames(config, "maxOutputTokens", "max_output_tokens", "candidateCount", "candidate_count"); err != nil {
 		return err
 	}
 	var t tokens
@@ -168,7 +157,7 @@ func object(root strictjson.Value, name string) (strictjson.Value, error) {
 // readBedrock reads a body of the Converse API, which is the same for all
 // models, or of InvokeModel, which is the model's own.
 func (r *Request) readBedrock(root strictjson.Value, invoke bool) error {
-	if err := exactNames(root, "model", "modelId", "models", "inferenceConfig", "additionalModelRequestFields",
+	if err := surface.ExactNames(root, "model", "modelId", "models", "inferenceConfig", "additionalModelRequestFields",
 		"max_tokens", "max_gen_len", "messages"); err != nil {
 		return err
 	}
@@ -196,7 +185,7 @@ func (r *Request) readInvoke(root strictjson.Value) error {
 	if err != nil {
 		return err
 	}
-	if err := exactNames(config, "maxTokens", "max_new_tokens"); err != nil {
+	if err := surface.ExactNames(config, "maxTokens", "max_new_tokens"); err != nil {
 		return err
 	}
 	var t tokens
@@ -222,7 +211,7 @@ func (r *Request) readConverse(root strictjson.Value) error {
 	if err != nil {
 		return err
 	}
-	if err := exactNames(config, "maxTokens"); err != nil {
+	if err := surface.ExactNames(config, "maxTokens"); err != nil {
 		return err
 	}
 	var t tokens

@@ -93,6 +93,8 @@ func TestAppendDenial(t *testing.T) {
 		{"call, for the model", post(tool), true, wantResult},
 		{"other method, for the model", post(`{"jsonrpc":"2.0","id":7,"method":"prompts/get","params":{"name":"x"}}`), true, wantError},
 		{"unreadable call, for the model", post(tool + "x"), true, wantError},
+		{"neither request nor response", post(`{"jsonrpc":"2.0","id":7}`), false, wantError},
+		{"variant of a call", post(`{"jsonrpc":"2.0","id":7,"Method":"tools/call"}`), false, wantError},
 		{"notification", post(`{"jsonrpc":"2.0","method":"notifications/initialized"}`), false, ""},
 		{"unreadable notification", post(`{"jsonrpc":"2.0","method":"notifications/initialized","params":[]}`), false, ""},
 		{"response", post(`{"jsonrpc":"2.0","id":7,"result":{}}`), true, ""},

@@ -27,6 +27,29 @@ func BenchmarkMCPCall(b *testing.B) {
 	}
 }
 
+// Worst cases within the default body limit of 1 MiB, some of them refused.
+func BenchmarkWorst(b *testing.B) {
+	for name, body := range map[string]string{
+		"many arguments":    call("tools/call", `{"name":"x","arguments":{`+manyMembers(60_000)+`}}`),
+		"many inside":       call("tools/call", `{"name":"x","arguments":{"x":{`+manyMembers(60_000)+`}}}`),
+		"1024 arguments":    call("tools/call", `{"name":"x","arguments":{`+manyMembers(1024)+`}}`),
+		"many params":       call("tools/call", `{"name":"x",`+strings.ReplaceAll(manyMembers(1000), `"k`, `"argumen`)+`}`),
+		"long escaped name": call("tools/call", `{"name":"x","`+strings.Repeat(`\u005f`, 1<<17)+`":1}`),
+		"numbers":           call("tools/call", `{"name":"x","arguments":{"x":[`+strings.Repeat("1,", 1<<16)+`1]}}`),
+		"text":              call("tools/call", `{"name":"x","arguments":{"x":"`+strings.Repeat("y", 1<<20)+`"}}`),
+	} {
+		b.Run(name, func(b *testing.B) {
+			in := post(body)
+			var r mcp.Request
+			b.SetBytes(int64(len(in.Body)))
+			b.ReportAllocs()
+			for b.Loop() {
+				_ = r.Read(in)
+			}
+		})
+	}
+}
+
 func BenchmarkAppendError(b *testing.B) {
 	var dst []byte
 	d := denial()

@@ -98,11 +98,12 @@ func (e *envelope) read(root strictjson.Value) error {
 // response reads an answer to what the server asked for: sampling,
 // elicitation, roots, ping.
 func (r *Request) response(e envelope) error {
-	r.Kind = Response
 	hasResult, hasError := e.result.Kind() != strictjson.Absent, e.failure.Kind() != strictjson.Absent
-	switch {
-	case !hasResult && !hasError:
+	if !hasResult && !hasError {
 		return surface.Refuse(surface.ReasonMethod)
+	}
+	r.Kind = Response
+	switch {
 	case hasResult && hasError || e.params.Kind() != strictjson.Absent:
 		return surface.Refuse(surface.ReasonMessage)
 	case hasResult && e.result.Kind() != strictjson.Object:

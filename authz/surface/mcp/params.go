@@ -22,23 +22,13 @@ func (r *Request) params(m shape, params strictjson.Value) error {
 	default:
 		return surface.RefuseAt(surface.ReasonParams, params)
 	}
-	if err := exactNames(params, "name", "arguments", "uri", "ref", "taskId"); err != nil {
+	if err := surface.ExactNames(params, "name", "arguments", "uri", "ref", "taskId"); err != nil {
 		return err
 	}
 	if err := r.subject(m.subject, params); err != nil || !m.args {
 		return err
 	}
 	return r.arguments(params)
-}
-
-// exactNames refuses members that some server could read as one that decides.
-func exactNames(object strictjson.Value, deciding ...string) error {
-	for name, v := range object.Members() {
-		if surface.Variant(name, deciding...) {
-			return surface.RefuseAt(surface.ReasonCaseVariant, v)
-		}
-	}
-	return nil
 }
 
 func (r *Request) subject(s subject, params strictjson.Value) error {
@@ -82,7 +72,7 @@ func (r *Request) referred(params strictjson.Value) error {
 	if ref.Kind() != strictjson.Object {
 		return surface.RefuseAt(surface.ReasonName, ref)
 	}
-	if err := exactNames(ref, "type", "name", "uri"); err != nil {
+	if err := surface.ExactNames(ref, "type", "name", "uri"); err != nil {
 		return err
 	}
 	kind, _ := ref.Member("type")
@@ -106,6 +96,9 @@ func (r *Request) arguments(params strictjson.Value) error {
 	}
 	if v.Kind() != strictjson.Object {
 		return surface.RefuseAt(surface.ReasonArguments, v)
+	}
+	if v.Len() > surface.MaxMembers {
+		return surface.RefuseAt(surface.ReasonMembers, v)
 	}
 	if sameButCase(v) {
 		return surface.RefuseAt(surface.ReasonCaseVariant, v)

@@ -152,6 +152,9 @@ func TestRefuses(t *testing.T) {
 		{"Result", `{"jsonrpc":"2.0","id":1,"method":"ping","Result":{}}`, surface.ReasonCaseVariant, id1},
 		{"arguments that differ in case", call("tools/call", `{"name":"x","arguments":{"amount":1,"b":0,"Amount":1000}}`), surface.ReasonCaseVariant, id1},
 		{"many arguments, two differ in case", call("tools/call", `{"name":"x","arguments":{`+manyMembers(40)+`,"K7":1}}`), surface.ReasonCaseVariant, id1},
+		{"name of a kilobyte of signs", call("tools/call", `{"name":"x","`+strings.Repeat("_", 1024)+`":1}`), surface.ReasonCaseVariant, id1},
+		{"too many arguments", call("tools/call", `{"name":"x","arguments":{`+manyMembers(1025)+`}}`), surface.ReasonMembers, id1},
+		{"too many params", call("acme/x", `{`+manyMembers(1025)+`}`), surface.ReasonMembers, id1},
 		{"member of no envelope", `{"jsonrpc":"2.0","id":1,"method":"ping","meta":{}}`, surface.ReasonUnknownMember, id1},
 
 		{"byte order mark", "\xef\xbb\xbf" + call("ping", `{}`), "bom", ""},

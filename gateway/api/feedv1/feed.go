@@ -18,6 +18,8 @@ type Snapshot struct {
 	TrustDomains []TrustDomain `json:"trustDomains,omitempty"`
 	Policies     []Policy      `json:"policies,omitempty"`
 	Credentials  []Credential  `json:"credentials,omitempty"`
+	// Names are the host names of backends, which Envoy resolves by itself.
+	Names []string `json:"names,omitempty"`
 }
 
 // Key names an object of a kind that is known from the place it stands in.

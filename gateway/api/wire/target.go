@@ -121,3 +121,16 @@ func (t *Target) set(k byte, v string) error {
 	}
 	return nil
 }
+
+// Clone is a copy that shares no memory with t.
+func (t Target) Clone() Target {
+	for _, s := range []*string{&t.Gateway, &t.Listener, &t.Route, &t.Rule, &t.Surface, &t.Provider, (*string)(&t.Entry)} {
+		*s = strings.Clone(*s)
+	}
+	backends := make([]string, len(t.Backends))
+	for i, b := range t.Backends {
+		backends[i] = strings.Clone(b)
+	}
+	t.Backends = backends
+	return t
+}

@@ -28,9 +28,6 @@ type Config struct {
 	Concurrency int
 	// DrainTime is how long connections of a changed listener live on; 0: 30s.
 	DrainTime time.Duration
-	// Verbose raises Envoy's log from warning to info. More would print
-	// headers, and is not possible.
-	Verbose bool
 	// Started is told the process id of each new child, at once. Optional.
 	Started func(pid int)
 	Log     *slog.Logger
@@ -172,17 +169,15 @@ func terminate(p *os.Process) {
 }
 
 func (e *Envoy) args() []string {
-	level := "warning"
-	if e.cfg.Verbose {
-		level = "info"
-	}
 	args := []string{
 		"--config-path", filepath.Join(e.cfg.Dir, bootstrapFile),
 		"--disable-hot-restart",
 		"--reject-unknown-dynamic-fields",
 		"--drain-time-s", strconv.Itoa(int(e.cfg.DrainTime.Seconds())),
 		"--drain-strategy", "immediate",
-		"--log-level", level,
+		// At debug it would print headers, and at info it tells at length
+		// what is compiled into it.
+		"--log-level", "warning",
 		"--log-format", logFormat,
 		// One line a cut stream would bury everything else.
 		"--component-log-level", "ext_proc:error",

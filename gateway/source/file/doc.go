@@ -24,7 +24,8 @@
 // delivered with Broken set: it must deny what it guards. An AccessPolicy that
 // is written twice, with two contents and no last accepted version, as well.
 //
-// With a LastGood store this holds over a restart.
+// With a LastGood store this holds over a restart, but for paths that cannot be
+// listed at the start: there the user is told, and nothing serves from them.
 //
 // # File references
 //

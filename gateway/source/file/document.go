@@ -157,7 +157,7 @@ func (d *documents) unconverted(c chunk, obj map[string]any, problems []textProb
 
 // unreadable is for text that does not parse.
 func (d *documents) unreadable(c chunk, problem *textProblem) outcome {
-	obj := d.prefix(c.text, problem.line)
+	obj := prefix(c.text, problem)
 	return d.unconverted(c, obj, []textProblem{*problem})
 }
 

@@ -29,8 +29,8 @@ type files struct {
 }
 
 // update reads what a listing names, and forgets all else but what could not
-// be listed.
-func (f *files) update(l listing, now time.Time) {
+// be listed. It returns how many documents it had to parse.
+func (f *files) update(l listing, now time.Time) int {
 	next := make(map[string]*parsed, len(l.entries))
 	var work []job
 	room := int64(maxTotalBytes)
@@ -47,6 +47,7 @@ func (f *files) update(l listing, now time.Time) {
 	}
 	run(work)
 	f.byPath = next
+	return len(work)
 }
 
 // under is true when a path is one of the roots or below it.

@@ -31,17 +31,38 @@ func readHeader(obj map[string]any) verdict {
 	}
 	apiVersion, problem := headerField(obj, "apiVersion")
 	if problem != nil {
-		return verdict{kind: guessKind("", obj), problem: problem, meant: true}
-	}
-	name, problem := headerField(obj, "kind")
-	if problem != nil {
-		return verdict{problem: problem, meant: true}
+		name, _ := obj["kind"].(string)
+		return verdict{kind: kindNamed(name), problem: problem, meant: true}
 	}
 	group, version, ok := strings.Cut(apiVersion, "/")
 	if !ok {
 		group, version = "", apiVersion
 	}
-	return judge(group, version, name)
+	var v verdict
+	if name, problem := headerField(obj, "kind"); problem != nil {
+		v = verdict{problem: problem, meant: true}
+	} else {
+		v = judge(group, version, name)
+	}
+	if v.meant && v.kind.Kind == "" && policyShaped(group, obj) {
+		v.kind, _ = source.Lookup(source.GroupHopgate, "AccessPolicy")
+	}
+	return v
+}
+
+// policyShaped is true for what can only have been meant as an AccessPolicy,
+// whatever its kind says.
+func policyShaped(group string, obj map[string]any) bool {
+	spec, _ := obj["spec"].(map[string]any)
+	for key := range spec {
+		if group != source.GroupHopgate && nearGroup(group) != source.GroupHopgate {
+			return false
+		}
+		if schema.Nearest(key, []string{"rules", "targetRefs"}, 1) != "" {
+			return true
+		}
+	}
+	return false
 }
 
 // looksLikeObject is false for other data that lies in the same folder: key
@@ -92,18 +113,26 @@ func judge(group, version, name string) verdict {
 
 // foreign is for groups that are not read. One that is nearly ours is a slip.
 func foreign(group, name string) verdict {
-	if near := schema.Nearest(group, groups()[1:], 3); near != "" {
+	if near := nearGroup(group); near != "" {
 		kind, _ := source.Lookup(near, schema.Nearest(name, kindNames(near), 2))
 		return verdict{kind: kind, meant: true, problem: &source.Problem{
 			Field: "apiVersion", Severity: source.Error,
 			Message: fmt.Sprintf("group %q is not read", group), Mend: fmt.Sprintf("did you mean %q?", near),
 		}}
 	}
-	return verdict{problem: &source.Problem{
+	p := &source.Problem{
 		Field: "apiVersion", Severity: source.Info,
 		Message: fmt.Sprintf("%s of group %q is left out", name, group), Mend: "nothing of that group is read",
-	}}
+	}
+	if strings.HasSuffix(name, "AccessPolicy") {
+		// Who writes one expects it to hold.
+		p.Severity = source.Warning
+	}
+	return verdict{problem: p}
 }
+
+// nearGroup is the group of ours that another is a slip of, or empty.
+func nearGroup(group string) string { return schema.Nearest(group, groups()[1:], 3) }
 
 // unknownKind is for kinds that are not read, of groups that are. In the
 // groups of Kubernetes itself they are common and harmless.
@@ -125,11 +154,11 @@ func unknownKind(group, name string) verdict {
 	return verdict{problem: p, meant: true}
 }
 
-// guessKind finds the one kind of that name, whatever its group.
-func guessKind(group string, obj map[string]any) source.Kind {
-	name, _ := obj["kind"].(string)
+// kindNamed finds the one kind of that name, whatever its group and letter
+// case.
+func kindNamed(name string) source.Kind {
 	for _, k := range source.Kinds() {
-		if strings.EqualFold(k.Kind, name) && (group == "" || k.Group == group) {
+		if strings.EqualFold(k.Kind, name) {
 			return k
 		}
 	}

@@ -24,8 +24,9 @@ func parseJSON(text []byte) (*yaml.Node, *textProblem) {
 	if err != nil {
 		return nil, p.problem(err)
 	}
+	rest := p.tokenStart()
 	if _, err := p.decoder.Token(); !errors.Is(err, io.EOF) {
-		p.advance(p.tokenStart())
+		p.advance(rest)
 		return nil, &textProblem{line: p.line, column: p.column, message: "a second value begins here", mend: "a JSON file holds one object"}
 	}
 	return root, nil

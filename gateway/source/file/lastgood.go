@@ -33,10 +33,14 @@ type Document struct {
 
 // StateFile is a LastGood in one file, mode 0600: Secrets may be in it. It is
 // replaced as a whole, by rename.
-type StateFile struct{ path string }
+type StateFile struct {
+	path string
+	// most is how many bytes it has at most.
+	most int
+}
 
 // NewStateFile returns the store at a path. The folder must be there.
-func NewStateFile(path string) *StateFile { return &StateFile{path: path} }
+func NewStateFile(path string) *StateFile { return &StateFile{path: path, most: maxStateBytes} }
 
 // stateContent is what is in a StateFile.
 type stateContent struct {
@@ -57,12 +61,12 @@ func (s *StateFile) Load() ([]Document, error) {
 		return nil, fmt.Errorf("read last good state: %w", err)
 	}
 	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxStateBytes+1))
+	text, err := io.ReadAll(io.LimitReader(f, int64(s.most)+1))
 	if err != nil {
 		return nil, fmt.Errorf("read last good state: %w", err)
 	}
-	if len(text) > maxStateBytes {
-		return nil, fmt.Errorf("read last good state: %s has more than %d bytes", s.path, maxStateBytes)
+	if len(text) > s.most {
+		return nil, fmt.Errorf("read last good state: %s has more than %d bytes", s.path, s.most)
 	}
 	var content stateContent
 	if err := json.Unmarshal(text, &content); err != nil {
@@ -81,8 +85,8 @@ func (s *StateFile) Save(documents []Document) error {
 	if err != nil {
 		return fmt.Errorf("encode last good state: %w", err)
 	}
-	if len(text) > maxStateBytes {
-		return fmt.Errorf("save last good state: %d bytes are more than %d", len(text), maxStateBytes)
+	if len(text) > s.most {
+		return fmt.Errorf("save last good state: %d bytes are more than %d", len(text), s.most)
 	}
 	if err := replaceFile(s.path, text); err != nil {
 		return fmt.Errorf("save last good state: %w", err)

@@ -1,8 +1,6 @@
 package file
 
 import (
-	"bytes"
-	"fmt"
 	"regexp"
 
 	"go.yaml.in/yaml/v3"
@@ -15,30 +13,12 @@ import (
 	"github.com/hopgate/hopgate/gateway/source/schema"
 )
 
-// Bounds of the search for a readable beginning of a document.
-const (
-	maxPrefixBytes = 64 << 10
-	maxPrefixTries = 40
-)
-
-// prefix reads as much of the beginning of a broken document as parses: the
-// lines before the one at fault, then fewer. It returns nil when nothing does.
-// JSON has no such beginnings; its text still tells the kind.
-func (d *documents) prefix(text []byte, line int) map[string]any {
+// prefix is the readable beginning of a broken document.
+func prefix(text []byte, problem *textProblem) map[string]any {
 	obj := map[string]any{}
-	if d.json || len(text) > maxPrefixBytes || checkText(text) != nil {
-		return withKind(obj, text)
-	}
-	lines := bytes.SplitAfter(text, []byte("\n"))
-	end := min(line-1, len(lines))
-	for tries := 0; end > 0 && tries < maxPrefixTries; end, tries = end-1, tries+1 {
-		root, problem := parseYAML(bytes.Join(lines[:end], nil))
-		if problem != nil || root == nil || root.Kind != yaml.MappingNode {
-			continue
-		}
-		if value, _, _ := convert(root); value != nil {
+	if problem.readable != nil && problem.readable.Kind == yaml.MappingNode {
+		if value, _, _ := convert(problem.readable); value != nil {
 			obj, _ = value.(map[string]any)
-			break
 		}
 	}
 	return withKind(obj, text)
@@ -58,11 +38,10 @@ func withKind(obj map[string]any, text []byte) map[string]any {
 // likely meant to be; empty when that cannot be told.
 func meantKind(obj map[string]any) source.Kind {
 	if _, ok := obj["apiVersion"].(string); ok {
-		if _, ok := obj["kind"].(string); ok {
-			return readHeader(obj).kind
-		}
+		return readHeader(obj).kind
 	}
-	return guessKind("", obj)
+	name, _ := obj["kind"].(string)
+	return kindNamed(name)
 }
 
 // brokenPolicy is what a bad document that was meant to be an AccessPolicy is
@@ -83,8 +62,9 @@ func (d *documents) brokenPolicy(out outcome, obj map[string]any, complete bool)
 	}
 	ref := id.ref
 	if b.NameUnknown {
-		// A name that another object may have would hide that one.
-		ref.Name = "unreadable-" + textHash(fmt.Appendf(nil, "%s\x00%s", d.shown, out.chunk.text))[:12]
+		// A name that another object may have would hide that one. Two documents
+		// of one text deny the same.
+		ref.Name = "unreadable-" + textHash(out.chunk.text)[:12]
 	}
 	return &source.Object{
 		Ref:    ref,

@@ -95,7 +95,7 @@ func (s *Source) refresh() (listing, []source.Problem) {
 	files := slices.SortedFunc(maps.Values(s.files.byPath), func(a, b *parsed) int {
 		return strings.Compare(a.entry.path, b.entry.path)
 	})
-	s.recover(files)
+	s.restore(files)
 	serving, problems := settle(files, s.good)
 	s.good = maps.Clone(serving)
 	maps.DeleteFunc(s.good, func(_ source.Ref, a accepted) bool { return a.object.Broken != nil })

@@ -13,9 +13,12 @@ type chunk struct {
 
 // contentLine is the line of the file where the content begins.
 func (c chunk) contentLine() int {
-	line := c.line
+	line, marked := c.line, false
 	for l := range bytes.Lines(c.text) {
-		if rest, marker := cutMarker(l, "---"); marker && hasContent(rest) || !marker && hasContent(l) {
+		if rest, marker := cutMarker(l, "---"); marker {
+			l, marked = rest, true
+		}
+		if hasContent(l) && (marked || l[0] != '%') {
 			break
 		}
 		line++

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"unicode/utf8"
+
+	"go.yaml.in/yaml/v3"
 )
 
 // textProblem is something wrong at a place in a document, before there is an
@@ -14,6 +16,8 @@ type textProblem struct {
 	message, mend string
 	// otherLine is a second place, when not 0.
 	otherLine int
+	// readable is the beginning of a document that breaks here, if it parses.
+	readable *yaml.Node
 }
 
 // checkText refuses what is no text: NUL bytes, invalid UTF-8, UTF-16.

@@ -13,4 +13,4 @@
 // more than was meant.
 package schema
 
-//go:generate go run ./generate -out data
+//go:generate go run ./generate -root ../../..

@@ -70,10 +70,8 @@ func checkServicePorts(ports []corev1.ServicePort, path *field.Path) field.Error
 		if p.Protocol == "" {
 			p.Protocol = corev1.ProtocolTCP
 		}
-		if p.TargetPort == (intstr.IntOrString{}) || p.TargetPort == intstr.FromString("") {
-			p.TargetPort = intstr.FromInt32(p.Port)
-		}
 		errs = append(errs, checkServicePort(p, at, len(ports) > 1)...)
+		errs = append(errs, checkTargetPort(p, at.Child("targetPort"))...)
 		if p.Name != "" && names[p.Name] {
 			errs = append(errs, field.Duplicate(at.Child("name"), p.Name))
 		}
@@ -99,12 +97,19 @@ func checkServicePort(p *corev1.ServicePort, at *field.Path, nameNeeded bool) fi
 		errs = append(errs, field.Required(at.Child("name"), "of several ports each has a name"))
 	}
 	errs = append(errs, checkProtocol(at.Child("protocol"), p.Protocol)...)
-	if p.TargetPort.Type == intstr.Int {
-		errs = append(errs, invalid(at.Child("targetPort"), p.TargetPort.IntVal, validation.IsValidPortNum(int(p.TargetPort.IntVal)))...)
-	} else {
-		errs = append(errs, invalid(at.Child("targetPort"), p.TargetPort.StrVal, validation.IsValidPortName(p.TargetPort.StrVal))...)
-	}
 	return errs
+}
+
+// checkTargetPort fills in the port where there is none.
+func checkTargetPort(p *corev1.ServicePort, at *field.Path) field.ErrorList {
+	switch {
+	case p.TargetPort == (intstr.IntOrString{}) || p.TargetPort == intstr.FromString(""):
+		p.TargetPort = intstr.FromInt32(p.Port)
+		return nil
+	case p.TargetPort.Type == intstr.Int:
+		return invalid(at, p.TargetPort.IntVal, validation.IsValidPortNum(int(p.TargetPort.IntVal)))
+	}
+	return invalid(at, p.TargetPort.StrVal, validation.IsValidPortName(p.TargetPort.StrVal))
 }
 
 func checkProtocol(path *field.Path, p corev1.Protocol) field.ErrorList {

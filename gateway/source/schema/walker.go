@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	structuralschema "k8s.io/apiextensions-apiserver/pkg/apiserver/schema"
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -11,7 +12,8 @@ import (
 	"github.com/hopgate/hopgate/gateway/source"
 )
 
-// walker finds fields that a schema does not know, and nulls.
+// walker finds fields that a schema does not know, nulls, and quantities that
+// nobody can compute with.
 type walker struct {
 	// nullIsError refuses nulls where the schema does not ask for one. Either
 	// way they are removed, so that no later check trips over them.
@@ -40,7 +42,19 @@ func (w *walker) walk(path *field.Path, value any, s *structuralschema.Structura
 		for i, item := range value {
 			w.walk(path.Index(i), item, s.Items, false)
 		}
+	case string:
+		if s.XIntOrString && !computable(value) {
+			w.findings = append(w.findings, Finding{Field: path.String(), Severity: source.Error, Message: "is no quantity that anything has"})
+		}
 	}
+}
+
+// computable is false for quantities whose parser would not come back:
+// 1e-99999999999 takes all the time there is, 1e99999999999 all the memory.
+func computable(quantity string) bool {
+	const most, mostExponentDigits = 32, 2
+	_, exponent, _ := strings.Cut(strings.ToLower(quantity), "e")
+	return len(quantity) <= most && len(strings.TrimLeft(exponent, "+-i0")) <= mostExponentDigits
 }
 
 func (w *walker) member(path *field.Path, parent map[string]any, key string, s *structuralschema.Structural) {

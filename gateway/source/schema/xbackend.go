@@ -78,7 +78,7 @@ func widenXBackend(props *apiextensions.JSONSchemaProps) {
 	tls := spec.Properties["tls"]
 	tls.XValidations = append(tls.XValidations, apiextensions.ValidationRule{
 		Rule:    "(self.mode == 'None') != has(self.validation)",
-		Message: "validation is needed when mode is not None, and only then",
+		Message: "validation is needed when mode is not None, and only then: {hostname: NAME, wellKnownCACertificates: System}",
 	})
 	spec.Properties["tls"] = tls
 	props.Properties["spec"] = spec

@@ -85,3 +85,10 @@ func (r *Run[K, M]) Mark(topic K, m M) {
 func (r *Run[K, M]) Put(s Sink, key string, value any) {
 	r.outs = append(r.outs, out{s, key, value})
 }
+
+// PutOnce is Put where the unit has not put that key in this run.
+func (r *Run[K, M]) PutOnce(s Sink, key string, value any) {
+	if find(r.outs, out{sink: s, key: key}) < 0 {
+		r.Put(s, key, value)
+	}
+}

@@ -43,10 +43,15 @@ func (s *Sorted[V]) Changed() bool { return len(s.pending) > 0 }
 func (s *Sorted[V]) Len() int { return len(s.values) }
 
 // Values returns the values in the order of their keys. A slice that was handed
-// out is never changed; it is the same one until something changes.
+// out is never changed; it is the same one until something changes, and nil when
+// there is none.
 func (s *Sorted[V]) Values() []V {
 	if !s.Changed() {
 		return s.list
+	}
+	if len(s.values) == 0 {
+		s.keys, s.list, s.pending = nil, nil, nil
+		return nil
 	}
 	keys, list := make([]string, 0, len(s.values)), make([]V, 0, len(s.values))
 	restKeys, rest := s.keys, s.list

@@ -1,8 +1,6 @@
 // Command generate writes the schemas that package schema embeds: those of the
 // CRDs of the pinned Gateway API module (experimental channel) and of
 // config/crd, one compact JSON file a kind, without descriptions and status.
-//
-// It runs in the root of the repository.
 package main
 
 import (
@@ -17,9 +15,9 @@ import (
 
 func main() {
 	log.SetFlags(0)
-	out := flag.String("out", filepath.Join("gateway", "source", "schema", "data"), "folder to write to")
+	root := flag.String("root", ".", "root of the repository")
 	flag.Parse()
-	if err := run(".", *out); err != nil {
+	if err := run(*root, filepath.Join(*root, "gateway", "source", "schema", "data")); err != nil {
 		log.Fatal(err)
 	}
 }

@@ -1,0 +1,188 @@
+package check
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/hopgate/hopgate/authz/decide"
+	"github.com/hopgate/hopgate/authz/denial"
+	"github.com/hopgate/hopgate/authz/leash"
+	"github.com/hopgate/hopgate/authz/resolve"
+	"github.com/hopgate/hopgate/authz/token"
+	"github.com/hopgate/hopgate/gateway/api/v1alpha1"
+	"github.com/hopgate/hopgate/gateway/api/wire"
+)
+
+// inside is what a hop inside a tunnel carries: the tunnel's hop id, and its
+// target as Check had it dialled.
+type inside struct{ parent, target string }
+
+// judge decides the request of w, and reports whether it may pass. What is
+// not known yet, cannot be read or cannot be decided ends at the first step
+// that finds it.
+func (s *Service) judge(ctx context.Context, w *work, in inside) bool {
+	w.now = s.cfg.Now()
+	if w.world = s.world.Load(); w.world == nil {
+		return w.deny(denial.NotReady)
+	}
+	if !s.place(w, in) {
+		return false
+	}
+	if !s.identify(ctx, w) || !w.recognise() {
+		return false
+	}
+	// What no policy can open comes before policy, so that its reason is told;
+	// a name is looked up only for who may go there.
+	if w.hop.Target.Entry != wire.EntryRoute && !s.reachable(w, in) {
+		return false
+	}
+	w.verdict = decide.Decide(&w.hop, w.now, nil)
+	if !w.verdict.Allowed {
+		return w.deny(w.verdict.Code)
+	}
+	return s.settle(ctx, w)
+}
+
+// place finds the target of the hop.
+func (s *Service) place(w *work, in inside) bool {
+	if in.parent != "" {
+		return s.placeInside(w, in)
+	}
+	t := w.world.State.Target(w.req.Target)
+	if t == nil || t.Entry == wire.EntryInner {
+		return w.deny(denial.NotReady)
+	}
+	w.hop.Target = t
+	w.hop.Action.Kind = v1alpha1.SurfaceType(t.Surface)
+	if t.Listener == nil {
+		return w.deny(denial.NoRoute)
+	}
+	return true
+}
+
+// placeInside finds the tunnel that the hop came through: its target, its
+// caller and its end are the hop's too.
+func (s *Service) placeInside(w *work, in inside) bool {
+	id, err := leash.ParseID(in.parent)
+	if err != nil {
+		return w.deny(denial.TunnelGone)
+	}
+	live, ok := s.cfg.Register.Live(id)
+	if !ok {
+		return w.deny(denial.TunnelGone)
+	}
+	parent, ok := live.Subject.(*Held)
+	if !ok || parent.dest.String() != in.target {
+		return w.deny(denial.TunnelGone)
+	}
+	outer := parent.hop.Target.Target
+	t := w.world.State.Resolve(wire.Target{
+		Entry: wire.EntryInner, Gateway: outer.Gateway, Listener: outer.Listener, Surface: "HTTP",
+	})
+	if t == nil {
+		return w.deny(denial.NotReady)
+	}
+	w.parent, w.parentID = parent, id
+	w.hop = decide.Hop{
+		Target: t, Peer: parent.hop.Peer, Claims: parent.hop.Claims, Leeway: parent.hop.Leeway, Until: live.Until,
+	}
+	return true
+}
+
+// identify says who asks: by the connection, and by the token. A token that
+// is there and bad is never passed over, also where none would be needed.
+func (s *Service) identify(ctx context.Context, w *work) bool {
+	if w.parent != nil {
+		return true
+	}
+	l := w.hop.Target.Listener
+	if l.Peers {
+		w.hop.Peer = w.req.Source.Principal
+	}
+	if len(l.TrustDomains) == 0 {
+		return true
+	}
+	raw, code := tokenOf(&w.req, w.hop.Target.Entry)
+	if code == denial.TokenMissing {
+		return true // a rule may need none
+	}
+	if code != "" {
+		return w.deny(code)
+	}
+	peer := token.Peer{SPIFFE: w.hop.Peer, Certificate: w.req.Source.Certificate}
+	w.hop.Claims, w.hop.Leeway, code = s.cfg.Tokens.Verify(ctx, w.now, raw, l, peer)
+	if code != "" {
+		w.hop.Claims = nil
+		return w.deny(code)
+	}
+	return true
+}
+
+// reachable refuses what no policy can open, and what is reachable only as
+// something else.
+func (s *Service) reachable(w *work, in inside) bool {
+	plan := w.world.Egress[w.hop.Target.Target.Gateway].Plan
+	if plan == nil {
+		return w.deny(denial.NotReady)
+	}
+	if in.parent != "" && w.dest.String() != in.target {
+		return w.deny(denial.TargetMismatch)
+	}
+	way, err := plan.Route(w.dest)
+	if err != nil {
+		return w.refuse(err)
+	}
+	asSurface := len(w.hop.Target.Backends) > 0
+	if way.Backend != nil && (!asSurface || way.Backend.Ref != w.hop.Target.Backends[0]) {
+		return w.deny(denial.SurfaceRequired)
+	}
+	if way.Backend == nil && asSurface {
+		return w.deny(denial.NotReady)
+	}
+	w.way = way
+	return true
+}
+
+// settle does what is left of an allowed hop: find its address, and its
+// credential.
+func (s *Service) settle(ctx context.Context, w *work) bool {
+	if w.hop.Target.Entry != wire.EntryRoute && w.way.NeedsResolution() && !s.resolve(ctx, w) {
+		return false
+	}
+	if c := w.hop.Target.Credential; c != nil {
+		var ok bool
+		if w.secret, ok = s.cfg.Secrets.Get(c.Key); !ok {
+			return w.deny(denial.CredentialMissing)
+		}
+	}
+	return true
+}
+
+// approvedFor is how long Envoy may look a name up after a hop was allowed to
+// it: its cache asks again for as long as the host is in use, and a minute.
+const approvedFor = 5 * time.Minute
+
+// resolve looks the name up once. What Envoy dials is from the same answer.
+func (s *Service) resolve(ctx context.Context, w *work) bool {
+	out := w.world.Egress[w.hop.Target.Target.Gateway]
+	found, err := out.Names.Lookup(ctx, w.dest.Host)
+	if err != nil {
+		return w.unresolved(err)
+	}
+	if w.way, err = out.Plan.Settle(w.dest, w.way, found.Addrs); err != nil {
+		return w.refuse(err)
+	}
+	out.Names.Approve(w.dest.Host, w.now.Add(max(w.verdict.Life, approvedFor)))
+	return true
+}
+
+// unresolved notes why a name has no address to dial.
+func (w *work) unresolved(err error) bool {
+	var f *resolve.Failure
+	if !errors.As(err, &f) {
+		return w.refuse(err)
+	}
+	w.reason = string(f.Kind)
+	return w.deny(denial.NameUnresolved)
+}

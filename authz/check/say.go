@@ -1,0 +1,110 @@
+package check
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/hopgate/hopgate/authz/denial"
+	"github.com/hopgate/hopgate/authz/leash"
+	"github.com/hopgate/hopgate/authz/surface"
+	"github.com/hopgate/hopgate/gateway/api/v1alpha1"
+	"github.com/hopgate/hopgate/gateway/api/wire"
+)
+
+// sayDeny writes the answer that refuses w.
+func (s *Service) sayDeny(w *work) {
+	code := s.codes.Get(w.code)
+	d := surface.Denial{RequestID: w.id.String(), Reason: w.reason, Text: w.text}
+	if w.told() {
+		d.Policy, d.Rule = w.decidedBy()
+		if d.Text == "" && w.verdict.Outcome.Detail != "" {
+			d.Text = code.Text + ": " + w.verdict.Outcome.Detail
+		}
+	}
+	a := denial.Say(code, d, w.occasion())
+	w.answer.Deny(a.Status, pairs(a.Headers), a.Body)
+}
+
+// told reports whether a denial names the rule: to a verified caller, where
+// the Gateway's operator has not said otherwise.
+func (w *work) told() bool {
+	t := w.hop.Target
+	return t != nil && (w.hop.Claims != nil || w.hop.Peer != "") && t.Gateway.Detail != v1alpha1.DetailCode
+}
+
+// decidedBy is what decided, by names; empty where nothing did.
+func (w *work) decidedBy() (policy, rule string) {
+	o := &w.verdict.Outcome
+	if o.Policy.Name == "" {
+		return "", ""
+	}
+	return o.Policy.String(), o.Rule
+}
+
+func pairs(hs []denial.Header) []Pair {
+	out := make([]Pair, len(hs))
+	for i, h := range hs {
+		out[i] = Pair(h)
+	}
+	return out
+}
+
+// sayAllow writes the answer that lets w pass. What carried the token is
+// always removed; the token goes on only where every rule that allows says so.
+func (s *Service) sayAllow(w *work) {
+	var setTo [2]Pair
+	var removeTo [3]string
+	set := append(setTo[:0], Pair{wire.HeaderDeadline, milliseconds(w.verdict.Life)})
+	remove := append(removeTo[:0], "proxy-authorization")
+	if w.verdict.Outcome.Duties.ForwardToken != v1alpha1.ForwardTokenForward {
+		remove = append(remove, wire.HeaderTxnToken)
+	}
+	if c := w.hop.Target.Credential; c != nil {
+		if c.Header != "authorization" {
+			remove = append(remove, "authorization")
+		}
+		set = append(set, Pair{c.Header, w.secret.Reveal()})
+	}
+	var metaTo [5]Pair
+	w.answer.Allow(set, remove, w.metadata(metaTo[:0]))
+}
+
+// milliseconds is a deadline as Envoy reads it: whole, at least 1.
+func milliseconds(d time.Duration) string { return strconv.FormatInt(max(1, d.Milliseconds()), 10) }
+
+// metadata is what filters and routes behind Check go by.
+func (w *work) metadata(ps []Pair) []Pair {
+	ps = append(ps, Pair{wire.MetaHopID, w.id.String()}, Pair{wire.MetaHold, w.verdict.Hold})
+	if w.hop.Target.Entry == wire.EntryRoute {
+		return ps
+	}
+	mode := w.way.Mode
+	if w.req.Method == "CONNECT" && w.verdict.Outcome.Duties.TLS == v1alpha1.TLSOpaque {
+		mode += wire.OpaqueSuffix
+	}
+	ps = append(ps, Pair{wire.MetaMode, mode},
+		Pair{wire.MetaHost, w.dest.DialHost()}, Pair{wire.MetaPort, strconv.Itoa(int(w.dest.Port))})
+	if w.way.Cluster != "" {
+		ps = append(ps, Pair{wire.MetaCluster, w.way.Cluster})
+	}
+	return ps
+}
+
+// Words says a denial for a hop that was allowed and has had no answer yet
+// (leash.Words).
+func (s *Service) Words(h *leash.Hop, code string) leash.Reply {
+	var d surface.Denial
+	var o denial.Occasion
+	if h != nil {
+		d.RequestID = h.ID.String()
+		if held, ok := h.Subject.(*Held); ok {
+			o = held.said
+		}
+	}
+	a := denial.Say(s.codes.Get(code), d, o)
+	r := leash.Reply{Status: a.Status, Body: a.Body}
+	for _, kv := range a.Headers {
+		r.Headers = append(r.Headers, [2]string{kv.Name, kv.Value})
+	}
+	return r
+}

@@ -1,0 +1,205 @@
+package check
+
+import (
+	"bytes"
+	"context"
+	"strings"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/mem"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+
+	"github.com/hopgate/hopgate/authz/audit"
+	"github.com/hopgate/hopgate/authz/decide"
+	"github.com/hopgate/hopgate/authz/denial"
+	"github.com/hopgate/hopgate/authz/leash"
+	"github.com/hopgate/hopgate/authz/surface"
+	"github.com/hopgate/hopgate/authz/surface/mcp"
+	"github.com/hopgate/hopgate/gateway/api/wire"
+)
+
+// question is a Check request before it is read into a work.
+type question struct {
+	req   Request
+	buf   mem.Buffer
+	size  int
+	taken bool
+}
+
+// reply is an encoded answer, in a buffer of grpc's pool.
+type reply struct{ data *[]byte }
+
+// checkMethod is the full name of the call.
+const checkMethod = "/envoy.service.auth.v3.Authorization/Check"
+
+// Register adds the service to a server that was made with
+// grpc.ForceServerCodecV2 and a Codec.
+func (s *Service) Register(r grpc.ServiceRegistrar) {
+	r.RegisterService(&grpc.ServiceDesc{
+		ServiceName: "envoy.service.auth.v3.Authorization",
+		HandlerType: (*any)(nil),
+		Methods:     []grpc.MethodDesc{{MethodName: "Check", Handler: handle}},
+		Metadata:    "envoy/service/auth/v3/external_auth.proto",
+	}, s)
+}
+
+func handle(srv any, ctx context.Context, dec func(any) error, _ grpc.UnaryServerInterceptor) (any, error) {
+	q := &question{}
+	if err := dec(q); err != nil {
+		return nil, status.Error(codes.InvalidArgument, err.Error())
+	}
+	return srv.(*Service).Check(ctx, q), nil
+}
+
+// Check answers one question. Whatever happens there is an answer, and what
+// goes wrong denies.
+func (s *Service) Check(ctx context.Context, q *question) *reply {
+	w := s.works.Get().(*work)
+	w.req, w.free = q.req, func() { s.free(q) }
+	keep := s.answer(ctx, w, q.taken)
+	out := encode(&w.answer)
+	if !keep {
+		s.recycle(w)
+	}
+	return out
+}
+
+func (s *Service) free(q *question) {
+	if !q.taken {
+		return
+	}
+	q.buf.Free()
+	s.cfg.Budget.give(q.size)
+}
+
+func (s *Service) recycle(w *work) {
+	w.reset()
+	s.works.Put(w)
+}
+
+func encode(a *Answer) *reply {
+	b := a.Bytes()
+	data := mem.DefaultBufferPool().Get(len(b))
+	copy(*data, b)
+	return &reply{data}
+}
+
+// answer decides and says. It reports whether w lives on in the register.
+func (s *Service) answer(ctx context.Context, w *work, taken bool) (kept bool) {
+	var err error
+	if w.id, err = leash.NewID(s.cfg.Rand); err != nil {
+		s.cfg.Log.Error("no randomness", "error", err)
+		w.deny(denial.Internal)
+		s.sayDeny(w)
+		return false
+	}
+	if !taken {
+		w.now = s.cfg.Now()
+		w.deny(denial.Overloaded)
+	} else if s.judge(ctx, w, insideOf(ctx, w.req.Target)) && s.admit(ctx, w) {
+		s.count(w, "allow")
+		s.sayAllow(w)
+		return w.verdict.Hold != wire.HoldNone
+	}
+	s.refuse(ctx, w)
+	return false
+}
+
+// refuse records and says a denial. One that cannot be recorded is a denial
+// all the same.
+func (s *Service) refuse(ctx context.Context, w *work) {
+	if err := s.write(ctx, w, s.recordOf(w, audit.KindDeny)); err != nil {
+		s.cfg.Log.Warn("a denial is not recorded", "hop", w.id.String(), "code", w.code, "error", err)
+	}
+	s.count(w, "deny")
+	s.sayDeny(w)
+}
+
+// admit records an allow and enters the hop, in this order: a hop that cannot
+// be recorded is not let in, and one that cannot be entered takes its record
+// back by a denial.
+func (s *Service) admit(ctx context.Context, w *work) bool {
+	if err := s.write(ctx, w, s.recordOf(w, audit.KindBegin)); err != nil {
+		s.cfg.Log.Warn("denied, because it cannot be recorded", "hop", w.id.String(), "error", err)
+		return w.deny(denial.AuditUnavailable)
+	}
+	h := &leash.Hop{
+		ID: w.id, Parent: w.parentID, Epoch: w.world.State.Epoch, Held: w.verdict.Hold != wire.HoldNone,
+		Until: w.now.Add(w.verdict.Life), Subject: w.held(),
+	}
+	if err := s.cfg.Register.Enter(h); err != nil {
+		return w.deny(denial.Overloaded)
+	}
+	return true
+}
+
+// held is what of w lives as long as the hop. Strings that are views of the
+// request are copied; what only rules read stays with work until the hold
+// opens.
+func (w *work) held() *Held {
+	h := &Held{hop: w.hop, dest: w.dest, said: w.occasion()}
+	h.hop.Peer, h.dest.Host = strings.Clone(w.hop.Peer), strings.Clone(w.dest.Host)
+	if h.said.MCP != nil {
+		h.said.MCP = &mcp.Request{Kind: w.mcp.Kind, Method: w.mcp.Method, ID: bytes.Clone(w.mcp.ID), Modern: w.mcp.Modern}
+	}
+	if w.verdict.Hold != wire.HoldNone {
+		h.work = w
+	} else {
+		h.forget()
+	}
+	return h
+}
+
+// forget drops what is a view of the request.
+func (h *Held) forget() { h.hop.Action = surface.Action{Kind: h.hop.Action.Kind} }
+
+// Again decides a hop once more when its hold opens: what the feed brought
+// between the two is not lost (leash.Judge).
+func (s *Service) Again(h *leash.Hop) (code string) {
+	held, ok := h.Subject.(*Held)
+	if !ok {
+		return denial.HopUnknown
+	}
+	defer held.release(s)
+	w := s.world.Load()
+	if w == nil || w.State.Epoch == h.Epoch {
+		return ""
+	}
+	hop := held.hop
+	if hop.Target = w.State.Resolve(held.hop.Target.Target); hop.Target == nil {
+		return denial.NotReady
+	}
+	if v := decide.Decide(&hop, s.cfg.Now(), nil); !v.Allowed {
+		return v.Code
+	}
+	return ""
+}
+
+// release gives back what was kept for deciding again.
+func (h *Held) release(s *Service) {
+	if h.work == nil {
+		return
+	}
+	h.forget()
+	w := h.work
+	h.work = nil
+	s.recycle(w)
+}
+
+// insideOf reads what Envoy adds to a Check for a hop inside a tunnel. It is
+// in the call's own metadata, which no request reaches.
+func insideOf(ctx context.Context, target string) inside {
+	if !strings.HasPrefix(target, innerPrefix) {
+		return inside{}
+	}
+	md, ok := metadata.FromIncomingContext(ctx)
+	if !ok || len(md.Get(wire.CallParent)) != 1 || len(md.Get(wire.CallTarget)) != 1 {
+		return inside{parent: "-", target: "-"}
+	}
+	return inside{parent: md.Get(wire.CallParent)[0], target: md.Get(wire.CallTarget)[0]}
+}
+
+// innerPrefix begins every target of the entry inside tunnels.
+const innerPrefix = "e=" + string(wire.EntryInner)

@@ -1,0 +1,101 @@
+package check
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hopgate/hopgate/authz/audit"
+	"github.com/hopgate/hopgate/authz/credential"
+	"github.com/hopgate/hopgate/authz/decide"
+	"github.com/hopgate/hopgate/authz/denial"
+	"github.com/hopgate/hopgate/authz/leash"
+	"github.com/hopgate/hopgate/authz/resolve"
+	"github.com/hopgate/hopgate/authz/surface/egress"
+	"github.com/hopgate/hopgate/authz/token"
+	"github.com/hopgate/hopgate/gateway/api/feedv1"
+)
+
+// Tokens verifies transaction tokens.
+type Tokens interface {
+	// Verify checks a token that came on a listener, sent by peer. The code is
+	// empty, or a name of the denial table.
+	Verify(ctx context.Context, now time.Time, raw string, l *feedv1.Listener, p token.Peer) (c *token.Claims, leeway time.Duration, code string)
+}
+
+// Names finds addresses of names.
+type Names interface {
+	// Lookup gives every address of a name, all of them open.
+	Lookup(ctx context.Context, name string) (resolve.Answer, error)
+	// Approve lets Envoy look the name up too, until then.
+	Approve(name string, until time.Time)
+}
+
+// Secrets holds credentials.
+type Secrets interface {
+	Get(feedv1.Key) (credential.Secret, bool)
+}
+
+// Recorder keeps the record.
+type Recorder interface {
+	Append(audit.Record) error
+	AppendDurable(context.Context, audit.Record) error
+}
+
+// World is all that decisions depend on, at one moment. It never changes.
+type World struct {
+	State *decide.State
+	// Egress says how destinations are reached, by Gateway.
+	Egress map[string]Egress
+}
+
+// Egress is how the destinations of one Gateway are reached.
+type Egress struct {
+	Plan  *egress.Plan
+	Names Names
+}
+
+// Config is what a Service needs. Everything but Log is required.
+type Config struct {
+	Tokens   Tokens
+	Secrets  Secrets
+	Recorder Recorder
+	Register *leash.Register
+	Budget   *Budget
+	Now      func() time.Time
+	Rand     io.Reader
+	Log      *slog.Logger
+}
+
+// Service answers Envoy's questions.
+type Service struct {
+	cfg   Config
+	codes denial.Codes
+	counters
+	world atomic.Pointer[World]
+	works sync.Pool
+}
+
+// New makes a Service that denies everything until SetWorld.
+func New(cfg Config) (*Service, error) {
+	if cfg.Tokens == nil || cfg.Secrets == nil || cfg.Recorder == nil ||
+		cfg.Register == nil || cfg.Budget == nil || cfg.Now == nil || cfg.Rand == nil {
+		return nil, errors.New("make check service: something is missing")
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	s := &Service{cfg: cfg, codes: denial.NewCodes(), counters: newCounters()}
+	s.works.New = func() any { return new(work) }
+	return s, nil
+}
+
+// SetWorld decides by w from now on.
+func (s *Service) SetWorld(w *World) { s.world.Store(w) }
+
+// World is what is decided by; nil: nothing yet.
+func (s *Service) World() *World { return s.world.Load() }

@@ -1,0 +1,104 @@
+package check
+
+import (
+	"time"
+
+	"github.com/hopgate/hopgate/authz/credential"
+	"github.com/hopgate/hopgate/authz/decide"
+	"github.com/hopgate/hopgate/authz/denial"
+	"github.com/hopgate/hopgate/authz/leash"
+	"github.com/hopgate/hopgate/authz/surface"
+	"github.com/hopgate/hopgate/authz/surface/egress"
+	"github.com/hopgate/hopgate/authz/surface/llm"
+	"github.com/hopgate/hopgate/authz/surface/mcp"
+	"github.com/hopgate/hopgate/gateway/api/v1alpha1"
+	"github.com/hopgate/hopgate/gateway/api/wire"
+)
+
+// work is one question while it is worked on. It is used again and again; an
+// allowed hop keeps it until its hold opens, to be decided again there if the
+// feed has changed.
+type work struct {
+	req Request
+	// free gives back the bytes that req is a view of.
+	free func()
+
+	id    leash.ID
+	now   time.Time
+	world *World
+	hop   decide.Hop
+	// parent and parentID are the tunnel that the hop is inside of.
+	parent   *Held
+	parentID leash.ID
+	verdict  decide.Verdict
+	// dest is where the hop goes on a Proxy listener, way how.
+	dest egress.Destination
+	way  egress.Way
+	// secret is the credential of the target, when it has one.
+	secret credential.Secret
+
+	// mcpRead is true once mcp holds what could be read of the request.
+	mcpRead bool
+	mcp     mcp.Request
+	llm     llm.Request
+
+	// code, reason and text are why the hop is denied.
+	code, reason, text string
+
+	answer Answer
+}
+
+// reset makes w ready for another question.
+func (w *work) reset() {
+	if w.free != nil {
+		w.free()
+	}
+	w.mcp.Reset()
+	w.llm.Reset()
+	*w = work{mcp: w.mcp, llm: w.llm, answer: w.answer}
+}
+
+// deny notes why and reports false, for steps that end there.
+func (w *work) deny(code string) bool {
+	w.code = code
+	return false
+}
+
+// Held is an allowed hop while it lives: what is needed to answer for it, and
+// to judge what happens inside of it. It never changes but for work.
+type Held struct {
+	hop  decide.Hop
+	dest egress.Destination
+	said denial.Occasion
+	// work has what of the request rules may read. It is given back when the
+	// hold opens, which happens once.
+	work *work
+}
+
+// occasion is how a denial of w is said. An MCP request is read for its id
+// even where it was denied before anything of it counted.
+func (w *work) occasion() denial.Occasion {
+	t := w.hop.Target
+	if t == nil {
+		return denial.Occasion{}
+	}
+	if w.hop.Action.Kind == v1alpha1.SurfaceTools && !w.mcpRead {
+		_ = w.readMCP() // what could not be read has no id
+	}
+	o := denial.Occasion{
+		Proxy:    t.Entry != wire.EntryRoute,
+		GRPC:     isGRPC(w.req.Header(HeaderContentType)),
+		Surface:  w.hop.Action.Kind,
+		Provider: t.Provider,
+		AsResult: w.verdict.Outcome.Duties.DenyAs == v1alpha1.DenyAsResult,
+	}
+	if w.mcpRead {
+		o.MCP = &w.mcp
+	}
+	return o
+}
+
+func isGRPC(f surface.Field) bool {
+	const g = "application/grpc"
+	return len(f.Value) >= len(g) && f.Value[:len(g)] == g
+}

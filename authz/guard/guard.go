@@ -1,0 +1,171 @@
+package guard
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/netip"
+	"sync"
+	"time"
+
+	logv3 "github.com/envoyproxy/go-control-plane/envoy/service/accesslog/v3"
+	procv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
+	"github.com/prometheus/client_golang/prometheus"
+	"google.golang.org/grpc"
+
+	"github.com/hopgate/hopgate/authz/audit"
+	"github.com/hopgate/hopgate/authz/check"
+	"github.com/hopgate/hopgate/authz/credential"
+	"github.com/hopgate/hopgate/authz/leash"
+	"github.com/hopgate/hopgate/authz/policy"
+	"github.com/hopgate/hopgate/authz/resolve"
+	"github.com/hopgate/hopgate/authz/token"
+)
+
+// Config is what a guard needs of the process around it.
+type Config struct {
+	// AuditPath is the file of the record, AuditKey signs its checkpoints.
+	AuditPath string
+	AuditKey  ed25519.PrivateKey
+	// Version is written into the record's first line.
+	Version string
+	// Own are sockets of this process that no hop may reach: health, and so
+	// on. The guard adds its own.
+	Own []netip.AddrPort
+	// Local gives the addresses of this machine; nil: none.
+	Local func() []netip.Addr
+	// Getenv reads the environment, for credentials.
+	Getenv func(string) string
+	// BodyBudget bounds the bytes of all questions in flight. 0: 256 MiB.
+	BodyBudget int64
+	Now        func() time.Time
+	Rand       io.Reader
+	Log        *slog.Logger
+}
+
+const defaultBodyBudget = 256 << 20
+
+// maxQuestion is the largest question: the largest body, and its headers.
+const maxQuestion = 64<<20 + 1<<20
+
+func (c *Config) setDefaults() {
+	if c.BodyBudget <= 0 {
+		c.BodyBudget = defaultBodyBudget
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Rand == nil {
+		c.Rand = rand.Reader
+	}
+	if c.Local == nil {
+		c.Local = func() []netip.Addr { return nil }
+	}
+	if c.Getenv == nil {
+		c.Getenv = func(string) string { return "" }
+	}
+}
+
+// Guard is the decision point and all that belongs to it.
+type Guard struct {
+	cfg Config
+
+	log      *audit.Log
+	secrets  *credential.Holder
+	tokens   *token.Verifier
+	compiler *policy.Compiler
+	dns      *resolve.Server
+	register *leash.Register
+	check    *check.Service
+	budget   *check.Budget
+
+	mu       sync.Mutex
+	epoch    uint64           // guarded by mu
+	gateways map[string]*exit // guarded by mu
+}
+
+// New opens the record and the DNS port. Run must follow; Close is for when
+// it does not.
+func New(cfg Config) (*Guard, error) {
+	cfg.setDefaults()
+	g := &Guard{cfg: cfg, gateways: map[string]*exit{}, budget: check.NewBudget(cfg.BodyBudget)}
+	var err error
+	if g.compiler, err = policy.New(policy.Config{}); err != nil {
+		return nil, fmt.Errorf("make guard: %w", err)
+	}
+	if g.tokens, err = token.New(token.Config{Log: cfg.Log}); err != nil {
+		return nil, fmt.Errorf("make guard: %w", err)
+	}
+	if g.log, err = audit.Open(audit.Config{
+		Path: cfg.AuditPath, Key: cfg.AuditKey, Version: cfg.Version, Now: cfg.Now, Rand: cfg.Rand, Logger: cfg.Log,
+	}); err != nil {
+		return nil, fmt.Errorf("open the record: %w", err)
+	}
+	if g.dns, err = resolve.NewServer(resolve.ServerConfig{Now: cfg.Now}); err != nil {
+		return nil, errors.Join(err, g.log.Close())
+	}
+	g.secrets = credential.New(cfg.Getenv, cfg.Log)
+	g.register = leash.NewRegister(leash.Config{Now: cfg.Now, Ended: func(h *leash.Hop, e leash.Ending) { g.check.Ended(h, e) }})
+	g.check, err = check.New(check.Config{
+		Tokens: verifier{g.tokens}, Secrets: g.secrets, Recorder: g.log, Register: g.register,
+		Budget: g.budget, Now: cfg.Now, Rand: cfg.Rand, Log: cfg.Log,
+	})
+	if err != nil {
+		return nil, errors.Join(err, g.Close())
+	}
+	return g, nil
+}
+
+// Close gives up what New took, for a guard that does not run.
+func (g *Guard) Close() error { return errors.Join(g.dns.Close(), g.log.Close()) }
+
+// DNS is where Envoy resolves names.
+func (g *Guard) DNS() netip.AddrPort { return g.dns.Address() }
+
+// Record is the audit log.
+func (g *Guard) Record() *audit.Log { return g.log }
+
+// Live is how many hops are pending or live.
+func (g *Guard) Live() int { return g.register.Len() }
+
+// Ready reports whether there is a feed to decide by.
+func (g *Guard) Ready() bool { return g.check.World() != nil }
+
+// Decisions counts decisions.
+func (g *Guard) Decisions() prometheus.Collector { return g.check }
+
+// ServerOptions are those that the guard's services need of a gRPC server.
+func (g *Guard) ServerOptions() []grpc.ServerOption {
+	return append(serverOptions(), grpc.ForceServerCodecV2(check.NewCodec(g.budget)))
+}
+
+// Register adds the guard's services to a server.
+func (g *Guard) Register(s grpc.ServiceRegistrar) {
+	g.check.Register(s)
+	procv3.RegisterExternalProcessorServer(s, leash.NewHolder(g.register, g.check, g.check, g.cfg.Log))
+	logv3.RegisterAccessLogServiceServer(s, leash.NewEndLog(g.register))
+}
+
+// Run works until ctx ends. The record is closed last, when nothing can add
+// to it any more: stopped must return when no request is served.
+func (g *Guard) Run(ctx context.Context, stopped func()) error {
+	var wg sync.WaitGroup
+	errs := make([]error, 2)
+	wg.Go(func() { g.register.Run(ctx) })
+	wg.Go(func() { g.secrets.Run(ctx) })
+	wg.Go(func() { errs[0] = g.dns.Run(ctx) })
+	wg.Go(func() { errs[1] = g.tokens.Run(ctx) })
+	record := make(chan error, 1)
+	recording, end := context.WithCancel(context.WithoutCancel(ctx))
+	go func() { record <- g.log.Run(recording) }()
+	<-ctx.Done()
+	stopped()
+	wg.Wait()
+	g.closeExits()
+	end()
+	return errors.Join(append(errs, <-record)...)
+}

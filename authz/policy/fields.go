@@ -1,0 +1,192 @@
+package policy
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+)
+
+// MaxSeenBytes is the most that Seen renders: names and values together.
+const MaxSeenBytes = 4 << 10
+
+// fieldOverhead is what a field costs in a record beside its name and value.
+const fieldOverhead = 24
+
+// Field is one value that rules read.
+type Field struct {
+	// Name is as rules write it: agent, args.repo, tctx.region.
+	Name string
+	// Value is JSON; nil: it was not there.
+	Value json.RawMessage
+	// Cut: it was there and did not fit.
+	Cut bool
+}
+
+func (f *Field) shown() string {
+	switch {
+	case f.Cut:
+		return "(too long)"
+	case f.Value == nil:
+		return "none"
+	}
+	return string(f.Value)
+}
+
+// fieldSet is what a rule reads, sorted. Rules that read the same share one.
+type fieldSet struct{ names []string }
+
+// fieldSets is a union of a few sets without a copy of them.
+type fieldSets struct {
+	first [6]*fieldSet
+	n     int
+	more  []*fieldSet
+}
+
+func (s *fieldSets) add(f *fieldSet) {
+	if f == nil || slices.Contains(s.first[:s.n], f) || slices.Contains(s.more, f) {
+		return
+	}
+	if s.n < len(s.first) {
+		s.first[s.n] = f
+		s.n++
+		return
+	}
+	s.more = append(s.more, f)
+}
+
+func (s *fieldSets) names() []string {
+	var out []string
+	for _, f := range s.first[:s.n] {
+		out = append(out, f.names...)
+	}
+	for _, f := range s.more {
+		out = append(out, f.names...)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// fieldValues renders names, in their order, up to limit bytes.
+func (e *eval) fieldValues(names []string, limit int) []Field {
+	out := make([]Field, 0, len(names))
+	for _, name := range names {
+		f := Field{Name: name}
+		limit -= len(name) + fieldOverhead
+		if limit < 0 {
+			return out
+		}
+		if f.Value = e.fieldValue(name); len(f.Value) > limit {
+			f.Value, f.Cut = nil, true
+		}
+		f.Value = slices.Clone(f.Value)
+		limit -= len(f.Value)
+		out = append(out, f)
+	}
+	return out
+}
+
+// fieldValue is one value as JSON, perhaps a part of the request's own bytes.
+func (e *eval) fieldValue(name string) json.RawMessage {
+	if name == varArgs {
+		return e.q.Action.Args.Raw()
+	}
+	if rest, ok := strings.CutPrefix(name, varArgs+"."); ok {
+		v, _ := e.q.Action.Args.Member(rest)
+		return v.Raw()
+	}
+	v := e.plainValue(name)
+	if v == nil {
+		return nil
+	}
+	b, err := json.Marshal(v)
+	if err != nil {
+		return nil
+	}
+	return b
+}
+
+// plainValue is the value of any other field; nil: it is not known.
+func (e *eval) plainValue(name string) any {
+	switch name {
+	case varPort:
+		if e.q.Action.Port == 0 {
+			return nil
+		}
+		return e.q.Action.Port
+	case varScopes:
+		if e.q.Claims == nil {
+			return nil
+		}
+		return e.q.Claims.Scopes
+	}
+	if rest, ok := strings.CutPrefix(name, varTctx); ok {
+		return e.contextValue(strings.TrimPrefix(rest, "."))
+	}
+	v, ok := newActivation(e.q).ResolveName(name)
+	if !ok {
+		return nil
+	}
+	return v
+}
+
+func (e *eval) contextValue(path string) any {
+	if e.q.Claims == nil {
+		return nil
+	}
+	if path == "" {
+		return e.q.Claims.Context
+	}
+	m := contextMatch{path: path, names: strings.Split(path, ".")}
+	return m.find(e.q.Claims.Context)
+}
+
+// fieldsOf is what a rule reads, sorted.
+func fieldsOf(r *rule) []string {
+	out := callerFields(r)
+	add := func(given bool, name string) {
+		if given {
+			out = append(out, name)
+		}
+	}
+	for i := range r.to.tools {
+		add(r.to.tools[i].names != nil, varTool)
+		for j := range r.to.tools[i].args {
+			out = append(out, r.to.tools[i].args[j].field)
+		}
+	}
+	for i := range r.to.models {
+		add(r.to.models[i].names != nil, varModel)
+	}
+	for i := range r.to.http {
+		add(r.to.http[i].hosts != nil, varHost)
+		add(r.to.http[i].paths != nil, varPath)
+	}
+	add(len(r.to.hosts) > 0, varHost)
+	for _, c := range r.when {
+		out = append(out, c.reads.fields...)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// callerFields is what from and transaction read, sorted.
+func callerFields(r *rule) []string {
+	var out []string
+	if r.from.peers != nil {
+		out = append(out, varPeer)
+	}
+	if r.from.agents != nil {
+		out = append(out, varAgent)
+	}
+	if r.from.subjects != nil {
+		out = append(out, varSubject)
+	}
+	if len(r.txn.scopes) > 0 {
+		out = append(out, varScopes)
+	}
+	for i := range r.txn.context {
+		out = append(out, r.txn.context[i].field)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}

@@ -1,0 +1,180 @@
+package egress_test
+
+import (
+	"net/netip"
+	"net/url"
+	"path"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/hopgate/hopgate/authz/surface/egress"
+	"github.com/hopgate/hopgate/gateway/api/wire"
+)
+
+// inetAton reads an address as the C library does (inet_aton(3)): one to four
+// parts, each decimal, octal or hexadecimal, the last one filling the rest. It
+// is laxer than any real one: parts may overflow.
+func inetAton(s string) bool {
+	parts := strings.Split(strings.TrimSuffix(s, "."), ".")
+	if len(parts) > 4 {
+		return false
+	}
+	for _, p := range parts {
+		digits, set := p, "0123456789"
+		switch {
+		case strings.HasPrefix(p, "0x"), strings.HasPrefix(p, "0X"):
+			digits, set = p[2:]+"0", "0123456789abcdefABCDEF"
+		case strings.HasPrefix(p, "0"):
+			set = "01234567"
+		}
+		if digits == "" || strings.Trim(digits, set) != "" {
+			return false
+		}
+	}
+	return true
+}
+
+func TestInetAton(t *testing.T) {
+	t.Parallel()
+	for s, want := range map[string]bool{
+		"127.0.0.1": true, "0177.1": true, "0x7f.1": true, "2130706433": true, "127.1": true, "0": true, "0x": true, "127.0.0.1.": true,
+		"a.example": false, "1.2.3.4.5": false, "08": false, "0x7g": false, "": false,
+	} {
+		if got := inetAton(s); got != want {
+			t.Errorf("%q: %v, want %v", s, got, want)
+		}
+	}
+}
+
+func FuzzParseAuthority(f *testing.F) {
+	for _, a := range attempts(f) {
+		if a.Target != nil {
+			f.Add(*a.Target)
+		}
+		if a.Host != nil {
+			f.Add(*a.Host)
+		}
+	}
+	for _, s := range []string{"0x7f.1:1", "[2001:DB8::1]", "a.example.:443", "XN--BCHER-KVA.de:1", "1.2.3.4", "08.example:1", "a.08"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		for _, port := range []uint16{0, 80} {
+			d, err := egress.ParseAuthority(s, port)
+			if err != nil {
+				reasonOf(t, err)
+				continue
+			}
+			checkDestination(t, s, d)
+		}
+		if name, err := egress.ParseName(s); err == nil {
+			if again, err := egress.ParseName(name); again != name || err != nil {
+				t.Fatalf("name %q of %q is not canonical: %q, %v", name, s, again, err)
+			}
+		}
+	})
+}
+
+func checkDestination(t *testing.T, s string, d egress.Destination) {
+	t.Helper()
+	if again, err := egress.ParseAuthority(d.String(), 0); again != d || err != nil {
+		t.Fatalf("%q is %s, which is read as %s, %v", s, d, again, err)
+	}
+	if d.Port == 0 || len(d.Host) > 253 || strings.ToLower(d.Host) != d.Host || strings.HasSuffix(d.Host, ".") {
+		t.Fatalf("%q gives %+v", s, d)
+	}
+	u, err := url.Parse("http://" + s + "/")
+	if err != nil {
+		t.Fatalf("%q is accepted, net/url refuses it: %v", s, err)
+	}
+	if got := strings.TrimSuffix(strings.ToLower(u.Hostname()), "."); got != d.Host || u.Path != "/" || u.User != nil {
+		t.Fatalf("%q: net/url reads %q, we %q", s, got, d.Host)
+	}
+	if p := u.Port(); p != "" && p != strconv.Itoa(int(d.Port)) {
+		t.Fatalf("%q: net/url reads port %s, we %d", s, p, d.Port)
+	}
+	if a, err := netip.ParseAddr(d.Host); d.Addr.IsValid() != (err == nil) || a != d.Addr {
+		t.Fatalf("%q gives address %s, netip reads %s, %v", s, d.Addr, a, err)
+	}
+	if !d.Addr.IsValid() && inetAton(d.Host) {
+		t.Fatalf("%q is a name here and an address to C", d.Host)
+	}
+}
+
+func FuzzCanonicalPath(f *testing.F) {
+	for _, a := range attempts(f) {
+		if a.Path != "" && len(a.Path) < 1000 {
+			f.Add(a.Path)
+		}
+	}
+	for _, s := range []string{"/%40a/%2B", "/%e4%b8%ad/", "/a%2e%2e", "/%2e./", "/%c0%ae", "/a?b#c", "/%EF%BC%8E"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		p, err := egress.CanonicalPath(s)
+		if err != nil {
+			reasonOf(t, err)
+			return
+		}
+		if again, err := egress.CanonicalPath(p); again != p || err != nil {
+			t.Fatalf("%q is %q, which is read as %q, %v", s, p, again, err)
+		}
+		raw, _, _ := strings.Cut(s, "?")
+		want, err := url.PathUnescape(raw)
+		if err != nil {
+			t.Fatalf("%q is accepted, net/url refuses it: %v", s, err)
+		}
+		got, err := url.PathUnescape(p)
+		if err != nil || got != want {
+			t.Fatalf("%q is compared as %q, which decodes to %q and not %q (%v)", s, p, got, want, err)
+		}
+		if clean := path.Clean(got); clean != got && clean+"/" != got {
+			t.Fatalf("%q decodes to %q, which cleans to %q", s, got, clean)
+		}
+		if twice, err := url.PathUnescape(got); err != nil || twice != got {
+			t.Fatalf("%q decodes twice to %q", s, twice)
+		}
+	})
+}
+
+func FuzzClassify(f *testing.F) {
+	for _, s := range []string{"127.0.0.1", "169.254.169.254", "8.8.8.8"} {
+		a := netip.MustParseAddr(s).As4()
+		f.Add(a[:])
+	}
+	for _, s := range []string{"::1", "2001:db8::1", "64:ff9b::a9fe:a9fe", "2600:1f00::5efe:a00:1", "2606:4700::1", "::ffff:10.0.0.1"} {
+		a := netip.MustParseAddr(s).As16()
+		f.Add(a[:])
+	}
+	plain, _ := egress.NewSpace(egress.SpaceConfig{})
+	wide, _ := egress.NewSpace(egress.SpaceConfig{Inside: []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")}})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		a, ok := netip.AddrFromSlice(b)
+		if !ok {
+			return
+		}
+		c := egress.Classify(a)
+		if c == egress.ClassInvalid || c == "" {
+			t.Fatalf("%s is %q", a, c)
+		}
+		public := c == egress.ClassPublic
+		if public && (!a.IsGlobalUnicast() || a.IsPrivate() || a.Is4In6() || a.Is6() && a.As16()[0]>>5 != 1) {
+			t.Fatalf("%s is public", a)
+		}
+		if got := plain.Open(a, 443); got.Open() != public || public && got.Mode != wire.ModeGuard {
+			t.Fatalf("%s, %s, is open: %+v", a, c, got)
+		}
+		got := wide.Open(a, 443)
+		never := a.IsLoopback() || a.IsUnspecified() || a.IsMulticast() || a.IsLinkLocalUnicast() || a.Is4In6() || c == egress.ClassMetadata
+		if never && got.Open() {
+			t.Fatalf("%s, %s, opens: %+v", a, c, got)
+		}
+		if got.Mode == wire.ModeInside && !a.IsPrivate() && c != egress.ClassCGNAT && c != egress.ClassBenchmark {
+			t.Fatalf("%s, %s, opens inside", a, c)
+		}
+		if _, err := egress.ParseAuthority(egress.Destination{Host: a.String(), Addr: a, Port: 443}.String(), 0); err != nil {
+			t.Fatalf("%s cannot be asked for: %v", a, err)
+		}
+	})
+}

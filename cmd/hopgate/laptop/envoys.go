@@ -1,0 +1,131 @@
+package laptop
+
+import (
+	"context"
+	"net/netip"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/hopgate/hopgate/gateway/controller"
+	"github.com/hopgate/hopgate/gateway/graph"
+	"github.com/hopgate/hopgate/gateway/infra/process"
+	"github.com/hopgate/hopgate/gateway/translate"
+	"github.com/hopgate/hopgate/xds/desired"
+	"github.com/hopgate/hopgate/xds/serve"
+)
+
+// envoys joins the controller and the xDS server: graphs go one way, what
+// became of them the other.
+type envoys struct {
+	laptop  *Laptop
+	builder *desired.Builder
+
+	mu        sync.Mutex
+	listeners map[string]netip.AddrPort // guarded by mu; by name
+	waiting   map[string]bool           // guarded by mu; listeners whose port is in use
+	ctx       context.Context           // guarded by mu; while running
+	wg        sync.WaitGroup
+}
+
+func newEnvoys(l *Laptop) *envoys {
+	return &envoys{laptop: l, builder: desired.New(l.settings()), waiting: map[string]bool{}}
+}
+
+// ApplyGraph has Envoy configured by g.
+func (e *envoys) ApplyGraph(g *graph.Graph) error {
+	addrs := make(map[string]netip.AddrPort, len(g.Listeners))
+	for _, l := range g.Listeners {
+		addrs[l.Name] = netip.AddrPortFrom(l.Address, l.Port)
+	}
+	e.mu.Lock()
+	e.listeners = addrs
+	e.mu.Unlock()
+	_, err := e.laptop.xds.Set(e.builder.Resources(g))
+	return err
+}
+
+// Observe tells the controller what became of owners (serve.Observer).
+func (e *envoys) Observe(outs []serve.Outcome) {
+	var told []controller.Outcome
+	for _, o := range outs {
+		if o.Owner == desired.Own() {
+			e.own(o)
+			continue
+		}
+		told = append(told, controller.Outcome{Owner: o.Owner, Outcome: outcomeOf(o)})
+		e.watchPorts(o)
+	}
+	e.laptop.controller.Observe(told)
+}
+
+// own is a refusal of what no object asked for: a defect of ours, or an Envoy
+// that we do not know.
+func (e *envoys) own(o serve.Outcome) {
+	for _, f := range o.Faults {
+		e.laptop.cfg.Log.Error("Envoy refused hopgate's own configuration", "type", f.TypeURL, "name", f.Name, "message", f.Message)
+	}
+}
+
+func outcomeOf(o serve.Outcome) translate.Outcome {
+	switch o.State {
+	case serve.StateProgrammed:
+		return translate.Outcome{State: translate.OutcomeTaken}
+	case serve.StateRejected:
+		var words []string
+		for _, f := range o.Faults {
+			words = append(words, f.Message)
+		}
+		return translate.Outcome{State: translate.OutcomeRefused, Message: strings.Join(words, "; ")}
+	default:
+		return translate.Outcome{}
+	}
+}
+
+const listenerType = "type.googleapis.com/envoy.config.listener.v3.Listener"
+
+// portPoll is how often a port that is in use is looked at.
+const portPoll = time.Second
+
+// watchPorts offers a listener again once its port is free, where the refusal
+// was not the listener's fault.
+func (e *envoys) watchPorts(o serve.Outcome) {
+	for _, f := range o.Faults {
+		if f.TypeURL == listenerType && !f.Kept {
+			e.watchPort(f.Name)
+		}
+	}
+}
+
+func (e *envoys) watchPort(name string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	a, ok := e.listeners[name]
+	if !ok || e.waiting[name] || e.ctx == nil || process.PortFree(a) {
+		return
+	}
+	e.waiting[name] = true
+	e.laptop.cfg.Log.Warn("a port is in use; its listener waits for it", "listener", name, "address", a.String())
+	ctx := e.ctx
+	e.wg.Go(func() { e.retry(ctx, name, a) })
+}
+
+func (e *envoys) retry(ctx context.Context, name string, a netip.AddrPort) {
+	free := process.WaitPortFree(ctx, a, portPoll)
+	e.mu.Lock()
+	delete(e.waiting, name)
+	e.mu.Unlock()
+	if !free {
+		return
+	}
+	// A listener that is gone by now has nothing to offer.
+	if err := e.laptop.xds.Retry(listenerType, name); err == nil {
+		e.laptop.cfg.Log.Info("the port is free", "listener", name, "address", a.String())
+	}
+}
+
+func (e *envoys) begin(ctx context.Context) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.ctx = ctx
+}

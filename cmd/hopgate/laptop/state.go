@@ -1,0 +1,61 @@
+package laptop
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+// state is the state folder: keys, the last good state, the record. One
+// process at a time has it.
+type state struct {
+	dir  string
+	lock *os.File
+}
+
+// DefaultState is the state folder of a user.
+func DefaultState(getenv func(string) string) string {
+	if d := getenv("XDG_STATE_HOME"); filepath.IsAbs(d) {
+		return filepath.Join(d, "hopgate")
+	}
+	return filepath.Join(getenv("HOME"), ".local", "state", "hopgate")
+}
+
+func openState(dir string) (*state, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, fmt.Errorf("find state folder: %w", err)
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("%w: make state folder: %w", ErrEnvironment, err)
+	}
+	if err := os.Chmod(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("%w: close state folder to others: %w", ErrEnvironment, err)
+	}
+	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("%w: open state folder: %w", ErrEnvironment, err)
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			err = fmt.Errorf("another hopgate has it; end that one, or give this one a --state of its own")
+		}
+		return nil, errors.Join(fmt.Errorf("%w: state folder %s: %w", ErrEnvironment, dir, err), f.Close())
+	}
+	return &state{dir: dir, lock: f}, nil
+}
+
+func (s *state) path(name string) string { return filepath.Join(s.dir, name) }
+
+func (s *state) close() error { return s.lock.Close() }
+
+// Names in the state folder.
+const (
+	// LocalKeyFile has the key of the built-in TrustDomain.
+	LocalKeyFile  = "local-key.pem"
+	auditKeyFile  = "audit-key.pem"
+	lastGoodFile  = "last-good.json"
+	auditFileName = "audit.jsonl"
+)

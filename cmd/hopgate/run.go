@@ -1,0 +1,123 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hopgate/hopgate/cmd/hopgate/laptop"
+)
+
+type runFlags struct {
+	paths                []string
+	state, envoy, health string
+	audit, output        string
+	grace                time.Duration
+	concurrency          int
+	verbose              bool
+}
+
+func newRun() *cobra.Command {
+	var f runFlags
+	c := &cobra.Command{
+		Use:   "run -f PATH...",
+		Short: "Run the whole product on this machine, with Envoy as its child",
+		Long: strings.TrimSpace(`
+Run reads YAML files and folders, configures an Envoy that it starts itself, and
+decides every hop through it. Files are watched: an edit is live within a moment,
+and a broken edit leaves the last good state serving and says so.
+
+Without a Gateway of your own there is a built-in one, 'local': a proxy at
+127.0.0.1:3128 and HTTP at 127.0.0.1:8080, which believes tokens that
+'hopgate token sign' makes. So a first policy is one object.
+
+Decisions are shown as they are made, and kept in the audit record. SIGTERM drains:
+what has begun may end within the grace period.`),
+		Example: `  hopgate run -f my-gateway
+  hopgate run -f policies.yaml -f routes/ --audit /var/log/hopgate.jsonl -o json`,
+		Args: usage(cobra.NoArgs),
+		RunE: func(c *cobra.Command, _ []string) error { return runLaptop(c.Context(), f) },
+	}
+	fl := c.Flags()
+	fl.StringSliceVarP(&f.paths, "file", "f", nil, "file or folder with objects; may be repeated")
+	fl.StringVar(&f.state, "state", laptop.DefaultState(os.Getenv), "folder for keys, the last good state and the record")
+	fl.StringVar(&f.envoy, "envoy", "", "path of Envoy; else $ENVOY_PATH, then PATH, then bin/envoy")
+	fl.StringVar(&f.health, "health", "127.0.0.1:9900", "address of /readyz and /metrics; empty for none")
+	fl.StringVar(&f.audit, "audit", "", "file of the audit record; else audit.jsonl in the state folder")
+	fl.StringVarP(&f.output, "output", "o", "text", "how decisions and logs are shown: text or json")
+	fl.DurationVar(&f.grace, "grace", 30*time.Second, "how long open requests may take to end after SIGTERM")
+	fl.IntVar(&f.concurrency, "concurrency", 0, "workers of Envoy; 0: one a core")
+	fl.BoolVarP(&f.verbose, "verbose", "v", false, "tell more")
+	must(c.MarkFlagRequired("file"))
+	must(c.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp)))
+	return c
+}
+
+// must is for wiring that fails only by a defect of the program.
+func must(err error) {
+	if err != nil {
+		panic(err)
+	}
+}
+
+func runLaptop(ctx context.Context, f runFlags) error {
+	health, err := healthAddress(f.health)
+	if err != nil {
+		return err
+	}
+	if f.output != "text" && f.output != "json" {
+		return errUsage{fmt.Errorf("--output is text or json, not %q", f.output)}
+	}
+	log := newLogger(os.Stderr, f.output == "json", f.verbose)
+	screen := newScreen(os.Stdout, f.output == "json", log)
+	l, err := laptop.New(ctx, laptop.Config{
+		Paths: f.paths, State: f.state, Envoy: f.envoy, EnvoyDirs: envoyDirs(), Health: health, Audit: f.audit,
+		Grace: f.grace, Concurrency: f.concurrency, Version: version(),
+		Getenv: os.Getenv, Log: log, Report: screen,
+	})
+	if err != nil {
+		return err
+	}
+	stop := screen.follow(l.Guard().Record())
+	defer stop()
+	return l.Run(ctx)
+}
+
+func healthAddress(s string) (netip.AddrPort, error) {
+	if s == "" {
+		return netip.AddrPort{}, nil
+	}
+	a, err := netip.ParseAddrPort(s)
+	if err != nil {
+		return a, errUsage{fmt.Errorf("--health is ADDRESS:PORT, as 127.0.0.1:9900: %w", err)}
+	}
+	return a, nil
+}
+
+// envoyDirs are folders that may hold bin/envoy: the one we are in, and the
+// one above the program.
+func envoyDirs() []string {
+	dirs := []string{"."}
+	if exe, err := os.Executable(); err == nil {
+		dirs = append(dirs, filepath.Dir(filepath.Dir(exe)))
+	}
+	return dirs
+}
+
+func newLogger(w *os.File, json, verbose bool) *slog.Logger {
+	opts := &slog.HandlerOptions{Level: slog.LevelWarn}
+	if verbose {
+		opts.Level = slog.LevelInfo
+	}
+	if json {
+		return slog.New(slog.NewJSONHandler(w, opts))
+	}
+	return slog.New(slog.NewTextHandler(w, opts))
+}
