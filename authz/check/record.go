@@ -32,7 +32,9 @@ func (s *Service) recordOf(w *work, kind audit.Kind) audit.Record {
 	r.Surface, r.Method, r.Name = string(a.Kind), a.Method, a.Name
 	r.Host, r.Port, r.Path = a.Host, a.Port, a.Path
 	if r.Method == "" {
-		r.Method = w.req.Method
+		// It was denied before it was read: this is what the client wrote.
+		r.Method, r.Host = w.req.Method, w.req.Host
+		r.Path, _ = cutQuery(w.req.Path)
 	}
 	s.recordVerdict(w, &r)
 	return r

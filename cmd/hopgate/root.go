@@ -28,7 +28,7 @@ Begin with:
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return errUsage{fmt.Errorf("%w\nsee '%s --help'", err, c.CommandPath())}
 	})
-	root.AddCommand(newRun())
+	root.AddCommand(newRun(), newCheck(), newExplain(), newAudit())
 	return root
 }
 

@@ -117,4 +117,3 @@ func (s *screen) follow(log *audit.Log) (stop func()) {
 		sub.Close()
 	}
 }
-

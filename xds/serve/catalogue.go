@@ -200,7 +200,7 @@ func (c *catalogue) collect() {
 		c.keep(ed, kept)
 	}
 	for k, e := range c.retired {
-		if _, in := kept[k]; in && e.good != nil {
+		if _, in := kept[k]; in && e.offer != nil {
 			continue
 		}
 		delete(c.retired, k)
@@ -217,8 +217,8 @@ func (c *catalogue) keep(ed *edition, kept map[Key]struct{}) {
 			continue
 		}
 		kept[r] = struct{}{}
-		if next := c.retired[r]; next != nil && next.good != nil {
-			c.keep(next.good, kept)
+		if next := c.retired[r]; next != nil && next.offer != nil {
+			c.keep(next.offer, kept)
 		}
 	}
 }
@@ -231,13 +231,12 @@ func (c *catalogue) launch(ed *edition) {
 }
 
 func (c *catalogue) land(ed *edition) {
-	if len(ed.refs) == 0 {
-		return
-	}
-	if c.aloft[ed]--; c.aloft[ed] == 0 {
+	if n := c.aloft[ed]; n > 1 {
+		c.aloft[ed] = n - 1
+	} else {
 		delete(c.aloft, ed)
-		c.collect()
 	}
+	c.collect()
 }
 
 // accept takes note that an Envoy has ed.

@@ -12,7 +12,7 @@ import (
 type entry struct {
 	key Key
 	// source is nil when the resource is no longer wanted but something that
-	// is still served refers to it: then good is served and nothing is tried.
+	// is still served refers to it: then what was last offered is served.
 	source *Resource
 	want   []Part
 	// revision is that of the Set which last changed want.
@@ -67,7 +67,9 @@ func (e *entry) retire() {
 	e.trial, e.prober = trial{}, 0
 	clear(e.faults)
 	clear(e.pending)
-	e.offer = e.good
+	if e.good != nil {
+		e.offer = e.good
+	}
 }
 
 // retry forgets what was refused, so that it is offered again.
@@ -121,7 +123,9 @@ func (e *entry) reject(ed *edition, words string, held *edition, by streamID, p 
 	switch {
 	case ed.same(e.good):
 		e.fallBack(held, by, p)
-	case e.source != nil && ed.same(e.offer):
+	case e.source == nil && ed.same(e.offer):
+		e.offer = e.good
+	case ed.same(e.offer):
 		group := e.trial.probing
 		e.trial.probing = nil
 		e.trial.narrowing, e.prober = true, by

@@ -181,6 +181,9 @@ func (f *fake) take(k Key, r *discoveryv3.Resource) *status.Status {
 		return &status.Status{Code: 13, Message: why}
 	}
 	f.log = append(f.log, "+"+k.String())
+	if k.TypeURL != TypeCluster && k.TypeURL != TypeListener && f.subs[k.TypeURL] != nil && !f.subs[k.TypeURL][k.Name] {
+		return nil // it has lost interest
+	}
 	f.has[k], f.from[k] = m, r.GetVersion()
 	switch k.TypeURL {
 	case TypeCluster:

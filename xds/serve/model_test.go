@@ -65,29 +65,29 @@ func (m *model) newEnvoy() *fake {
 	f := newFake(m.t, m.s)
 	// lacks are clusters that a table may go without: those that were parked
 	// when it was sent.
-	lacks := map[Key]map[Key]bool{}
+	lacks, sent := map[Key]map[Key]bool{}, map[string]map[Key]bool{}
 	f.onSend = func(resp *discoveryv3.DeltaDiscoveryResponse) {
 		m.checkNotParked(resp)
 		for _, r := range resp.GetResources() {
 			if resp.GetTypeUrl() == TypeRoute {
-				m.noteParked(Key{TypeRoute, r.GetName()})
+				sent[r.GetVersion()] = m.mayLack(f, Key{TypeRoute, r.GetName()})
 			}
 		}
 	}
 	f.onRemove = func(k Key) { m.trace = append(m.trace, fmt.Sprintf("%p removes %s", f, k)) }
 	f.onRead = func(k Key, v string, refused bool) {
 		m.trace = append(m.trace, fmt.Sprintf("%p read %s refused %v", f, k, refused))
-		if refused {
+		if refused && m.wants(k) {
 			if m.refused[k] == nil {
 				m.refused[k] = map[string]bool{}
 			}
 			m.refused[k][v] = true
-		} else if k.TypeURL == TypeRoute {
+		} else if !refused && k.TypeURL == TypeRoute {
 			if lacks[k] == nil {
 				lacks[k] = map[Key]bool{}
 			}
-			maps.Copy(lacks[k], m.without[k])
-		} else if k.TypeURL == TypeCluster {
+			maps.Copy(lacks[k], sent[v])
+		} else if !refused && k.TypeURL == TypeCluster {
 			for _, w := range m.without {
 				delete(w, k)
 			}
@@ -106,8 +106,9 @@ func (m *model) checkNotParked(resp *discoveryv3.DeltaDiscoveryResponse) {
 	}
 }
 
-// noteParked notes what is parked when a table is sent.
-func (m *model) noteParked(table Key) {
+// mayLack are the clusters that a table which is sent may go without: those
+// that are parked, or all when its gate was over.
+func (m *model) mayLack(f *fake, table Key) map[Key]bool {
 	if m.without[table] == nil {
 		m.without[table] = map[Key]bool{}
 	}
@@ -116,6 +117,13 @@ func (m *model) noteParked(table Key) {
 			m.without[table][k] = true
 		}
 	}
+	out := maps.Clone(m.without[table])
+	if f.c.counts.Overdue > 0 {
+		for i := range 4 {
+			out[Key{TypeCluster, fmt.Sprint("c", i)}] = true
+		}
+	}
+	return out
 }
 
 // checkReferences fails when an Envoy routes to a cluster that it does not
@@ -305,22 +313,23 @@ func (m *model) apply() {
 	if err != nil {
 		m.fail("set: %v", err)
 	}
-	m.forget(set)
+	m.forget()
 	m.rev = rev
 	m.trace = append(m.trace, fmt.Sprintf("set %d: %v %v", rev, m.clusters, m.tables))
 }
 
 // forget lets resources that left be refused anew.
-func (m *model) forget(set []*Resource) {
-	wanted := map[Key]bool{}
-	for _, r := range set {
-		wanted[r.key()] = true
-	}
+func (m *model) forget() {
 	for k := range m.refused {
-		if !wanted[k] {
+		if !m.wants(k) {
 			delete(m.refused, k)
 		}
 	}
+}
+
+// wants reports whether the server was last told to serve k.
+func (m *model) wants(k Key) bool {
+	return slices.ContainsFunc(m.s.cat.desired, func(r *Resource) bool { return r.key() == k })
 }
 
 // settle lets everything come to its end.
@@ -444,7 +453,7 @@ func (m *model) checkNothingElse(f *fake) {
 
 func TestModel(t *testing.T) {
 	t.Parallel()
-	seeds := uint64(12000)
+	seeds := uint64(60000)
 	if testing.Short() {
 		seeds = 40
 	}

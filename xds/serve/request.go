@@ -85,18 +85,29 @@ func (s *stream) answer(req *discoveryv3.DeltaDiscoveryRequest, now time.Time) {
 		return
 	}
 	delete(s.flights, req.GetResponseNonce())
-	f.slot.flight = nil
+	if f.slot.flight == f.edition {
+		f.slot.flight = nil
+	}
 	if detail := req.GetErrorDetail(); detail != nil {
 		s.refused(f, detail.GetMessage())
 	} else {
 		s.counts.Acked++
-		f.slot.has = f.edition
+		f.slot.has, f.slot.may = f.edition, nil
+		s.crossed(f)
 		s.cat.accept(f.edition)
 	}
 	s.cat.land(f.edition)
 	s.gatesMoved = true
 	if !f.slot.dropped {
 		s.review(f.slot, now)
+	}
+}
+
+// crossed notes an answer to a subscription that has ended, where there is a
+// new one to the name.
+func (s *stream) crossed(f flight) {
+	if cur := f.slot.sub.slots[f.slot.key.Name]; f.slot.dropped && cur != nil {
+		cur.may = f.edition
 	}
 }
 

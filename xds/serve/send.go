@@ -40,6 +40,10 @@ func (s *stream) send(sl *slot, ed *edition, now time.Time) *discoveryv3.DeltaDi
 	nonce := strconv.FormatUint(s.nonce, 10)
 	s.flights[nonce] = flight{sl, ed}
 	s.cat.launch(ed)
+	if sl.flight != nil {
+		// Its removal, which will be done before this is read.
+		sl.has = sl.flight
+	}
 	sl.flight, sl.force, sl.gate = ed, false, gate{}
 	s.counts.Sent++
 	if sl.key.TypeURL == TypeCluster && sl.has.real() {

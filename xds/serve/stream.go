@@ -72,7 +72,10 @@ type slot struct {
 	named bool
 	// has is what the Envoy accepted last; nil: it was told nothing.
 	has *edition
-	// flight is sent and not answered; nil: nothing is.
+	// may is what it perhaps has besides: an answer to an earlier subscription
+	// to the same name, that crossed with the new one.
+	may *edition
+	// flight is what was sent last and is not answered; nil: nothing is.
 	flight *edition
 	// force: it is sent again even if the Envoy has it.
 	force bool
@@ -182,9 +185,13 @@ func (s *stream) wanted(sl *slot) (*edition, standing) {
 // due is what is to be sent for a slot now; nil: nothing.
 func (s *stream) due(sl *slot) *edition {
 	want, st := s.wanted(sl)
+	// What comes back does not wait for the answer to its removal.
+	busy := sl.flight != nil && (sl.flight.body != nil || st != standingServed)
 	switch {
-	case sl.flight != nil || st == standingOpen:
+	case busy || st == standingOpen:
 		return nil
+	case sl.flight != nil:
+		return want
 	case st != standingServed && sl.has.real() && !sl.released:
 		return s.again(sl, want)
 	case want.same(sl.has) && !sl.force, st != standingServed && !sl.named && sl.has == nil:

@@ -40,18 +40,23 @@ func (s *stream) sweep(now time.Time) {
 // has resources whose content is not known.
 func (s *stream) needed() (needed map[Key]struct{}, vague map[string]bool) {
 	needed, vague = map[Key]struct{}{}, map[string]bool{}
+	note := func(ed *edition) {
+		switch {
+		case ed == nil:
+		case ed.foreign:
+			vague[ed.key.TypeURL] = true
+		case len(ed.refs) > 0 && !s.cat.exact(ed):
+			s.mark(ed, needed)
+		}
+	}
 	for _, sub := range s.order {
 		for _, sl := range sub.slots {
-			for _, ed := range []*edition{sl.has, sl.flight} {
-				switch {
-				case ed == nil || len(ed.refs) == 0 && !ed.foreign:
-				case ed.foreign:
-					vague[sub.typeURL] = true
-				case !s.cat.exact(ed):
-					s.mark(ed, needed)
-				}
-			}
+			note(sl.has)
+			note(sl.may)
 		}
+	}
+	for _, f := range s.flights {
+		note(f.edition)
 	}
 	return needed, vague
 }

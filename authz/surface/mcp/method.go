@@ -85,3 +85,14 @@ func plainMethod(s string) bool {
 	}
 	return true
 }
+
+// IsBase reports whether a method, or one of the words for what has none, is
+// one of the base methods.
+func IsBase(method string) bool {
+	switch method {
+	case MethodStream, MethodEnd, MethodResponse:
+		return true
+	}
+	m, ok := lookup(method)
+	return ok && m.base
+}

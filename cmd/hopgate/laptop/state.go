@@ -59,3 +59,11 @@ const (
 	lastGoodFile  = "last-good.json"
 	auditFileName = "audit.jsonl"
 )
+
+func statePath(dir, name string) string { return filepath.Join(dir, name) }
+
+// AuditKey is the path of the key that signs the record.
+func AuditKey(state string) string { return statePath(state, auditKeyFile) }
+
+// LocalKey is the path of the key of the built-in TrustDomain.
+func LocalKey(state string) string { return statePath(state, LocalKeyFile) }

@@ -1,0 +1,139 @@
+package jwks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// remote loads from a URL.
+type remote struct {
+	url    string
+	client *http.Client
+}
+
+const maxRedirects = 3
+
+// newRemote checks the URL: https, or http to this machine. What comes over
+// the network in the clear could be anybody's keys.
+func newRemote(raw string, transport http.RoundTripper, timeout time.Duration) (*remote, error) {
+	u, err := url.Parse(raw)
+	if err != nil || !permitted(u) {
+		return nil, errors.New("its URL is not https, or http to a loopback address")
+	}
+	r := &remote{url: raw, client: &http.Client{Transport: transport, Timeout: timeout}}
+	r.client.CheckRedirect = func(to *http.Request, via []*http.Request) error {
+		switch {
+		case len(via) > maxRedirects:
+			return errors.New("too many redirects")
+		case !permitted(to.URL) || to.URL.Scheme != "https" && u.Scheme == "https":
+			return errors.New("redirected to a URL that is not https")
+		}
+		return nil
+	}
+	return r, nil
+}
+
+func permitted(u *url.URL) bool {
+	if u.Host == "" || u.Opaque != "" || u.User != nil {
+		return false
+	}
+	return u.Scheme == "https" || u.Scheme == "http" && loopback(u.Hostname())
+}
+
+func loopback(host string) bool {
+	a, err := netip.ParseAddr(host)
+	return strings.EqualFold(host, "localhost") || err == nil && a.IsLoopback()
+}
+
+func (r *remote) load(ctx context.Context, have validators) (document, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, r.url, nil)
+	if err != nil {
+		return document{}, errors.New("fetch key set: bad URL")
+	}
+	req.Header.Set("Accept", "application/jwk-set+json, application/json")
+	if have.etag != "" {
+		req.Header.Set("If-None-Match", have.etag)
+	}
+	if have.lastModified != "" {
+		req.Header.Set("If-Modified-Since", have.lastModified)
+	}
+	resp, err := r.client.Do(req)
+	if err != nil {
+		return document{}, fmt.Errorf("fetch key set: %w", withoutURL(err))
+	}
+	defer resp.Body.Close()
+	return read(resp, have)
+}
+
+func read(resp *http.Response, have validators) (document, error) {
+	switch {
+	case resp.StatusCode == http.StatusNotModified && have != validators{}:
+		return document{validators: have}, nil
+	case resp.StatusCode != http.StatusOK:
+		return document{}, fmt.Errorf("fetch key set: status %d", resp.StatusCode)
+	}
+	raw, err := readBounded(resp.Body)
+	if err != nil {
+		return document{}, fmt.Errorf("fetch key set: %w", err)
+	}
+	v := validators{etag: resp.Header.Get("ETag"), lastModified: resp.Header.Get("Last-Modified")}
+	return document{raw: raw, validators: v}, nil
+}
+
+// withoutURL drops what net/http says of the URL: its query may hold a secret.
+func withoutURL(err error) error {
+	var u *url.Error
+	if errors.As(err, &u) {
+		return u.Err
+	}
+	return err
+}
+
+// transport sends by scheme: in the clear only to this machine, by the address
+// that is really dialled and not by its name.
+type transport struct{ plain, tls *http.Transport }
+
+func newTransport() *transport {
+	return &transport{
+		plain: dialling(&net.Dialer{Timeout: dialTimeout, Control: onlyLoopback}),
+		tls:   dialling(&net.Dialer{Timeout: dialTimeout}),
+	}
+}
+
+const (
+	dialTimeout = 5 * time.Second
+	maxHeaders  = 64 << 10
+)
+
+// dialling makes a transport that keeps nothing open between fetches, which
+// are minutes apart, and asks no proxy: a gateway must not need itself.
+func dialling(d *net.Dialer) *http.Transport {
+	return &http.Transport{
+		DialContext: d.DialContext, TLSHandshakeTimeout: dialTimeout, MaxResponseHeaderBytes: maxHeaders,
+		DisableKeepAlives: true, DisableCompression: true, ForceAttemptHTTP2: true,
+	}
+}
+
+// RoundTrip sends one request.
+func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.URL.Scheme == "http" {
+		return t.plain.RoundTrip(r)
+	}
+	return t.tls.RoundTrip(r)
+}
+
+func onlyLoopback(_, address string, _ syscall.RawConn) error {
+	a, err := netip.ParseAddrPort(address)
+	if err != nil || !a.Addr().Unmap().IsLoopback() {
+		return errors.New("a key set over http may come only from a loopback address")
+	}
+	return nil
+}
