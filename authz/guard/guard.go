@@ -111,7 +111,7 @@ func New(cfg Config) (*Guard, error) {
 	g.secrets = credential.New(cfg.Getenv, cfg.Log)
 	g.register = leash.NewRegister(leash.Config{Now: cfg.Now, Ended: func(h *leash.Hop, e leash.Ending) { g.check.Ended(h, e) }})
 	g.check, err = check.New(check.Config{
-		Tokens: verifier{g.tokens}, Secrets: g.secrets, Recorder: g.log, Register: g.register,
+		Tokens: g.tokens, Secrets: g.secrets, Recorder: g.log, Register: g.register,
 		Budget: g.budget, Now: cfg.Now, Rand: cfg.Rand, Log: cfg.Log,
 	})
 	if err != nil {
