@@ -1,6 +1,7 @@
 package token
 
 import (
+	"bytes"
 	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/x509"
@@ -12,13 +13,20 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/hopgate/hopgate/authz/token/jwks"
 )
 
 // Key is a private Ed25519 key that signs tokens of development, and records.
 // It never shows itself.
-type Key struct{ private ed25519.PrivateKey }
+type Key struct {
+	// private is a pointer because fmt does not follow one inside of a struct:
+	// some verbs (%w, %p), and fields that are not exported, ask no method.
+	private *ed25519.PrivateKey
+}
+
+func newKey(private ed25519.PrivateKey) *Key { return &Key{&private} }
 
 // Types of PEM blocks (RFC 7468 sections 10 and 13).
 const (
@@ -36,20 +44,23 @@ func Generate(r io.Reader) (*Key, error) {
 	if _, err := io.ReadFull(r, seed); err != nil {
 		return nil, fmt.Errorf("make key: %w", err)
 	}
-	return &Key{ed25519.NewKeyFromSeed(seed)}, nil
+	return newKey(ed25519.NewKeyFromSeed(seed)), nil
 }
 
 // Load reads a private key in PKCS #8 PEM (RFC 5958, RFC 8410). A file that
 // others than its owner can read is refused: who can read it can sign.
 func Load(path string) (*Key, error) {
-	der, info, err := readPEM(path, pemPrivate)
+	block, mode, err := readBlock(path)
 	if err != nil {
 		return nil, err
 	}
-	if info.Mode().Perm()&0o077 != 0 {
+	if block.Type != pemPrivate {
+		return nil, fmt.Errorf("read key %s: it holds no PEM block %s", path, pemPrivate)
+	}
+	if mode.Perm()&0o077 != 0 {
 		return nil, fmt.Errorf("read key %s: others can read it: chmod 600 it, or delete it to have a new one made", path)
 	}
-	return parsePrivate(path, der)
+	return parsePrivate(path, block.Bytes)
 }
 
 func parsePrivate(path string, der []byte) (*Key, error) {
@@ -61,25 +72,30 @@ func parsePrivate(path string, der []byte) (*Key, error) {
 	if !ok {
 		return nil, fmt.Errorf("read key %s: not an Ed25519 key", path)
 	}
-	return &Key{private}, nil
+	return newKey(private), nil
 }
 
 // LoadPublic reads a public key in PEM, or the public half of a private one.
 func LoadPublic(path string) (ed25519.PublicKey, error) {
-	der, _, err := readPEM(path, pemPublic)
-	if errors.Is(err, errBlock) {
-		if der, _, err = readPEM(path, pemPrivate); err != nil {
-			return nil, err
-		}
-		k, err := parsePrivate(path, der)
+	block, _, err := readBlock(path)
+	if err != nil {
+		return nil, err
+	}
+	switch block.Type {
+	case pemPublic:
+		return parsePublic(path, block.Bytes)
+	case pemPrivate:
+		k, err := parsePrivate(path, block.Bytes)
 		if err != nil {
 			return nil, err
 		}
 		return k.Public(), nil
+	default:
+		return nil, fmt.Errorf("read key %s: it holds no PEM block %s or %s", path, pemPublic, pemPrivate)
 	}
-	if err != nil {
-		return nil, err
-	}
+}
+
+func parsePublic(path string, der []byte) (ed25519.PublicKey, error) {
 	parsed, err := x509.ParsePKIXPublicKey(der)
 	if err != nil {
 		return nil, fmt.Errorf("read key %s: not a public key", path)
@@ -91,31 +107,30 @@ func LoadPublic(path string) (ed25519.PublicKey, error) {
 	return public, nil
 }
 
-// errBlock means that a file has another kind of PEM block, or none.
-var errBlock = errors.New("not the PEM block that is wanted")
-
-func readPEM(path, kind string) ([]byte, fs.FileInfo, error) {
-	f, err := os.Open(path)
+// readBlock reads a file of one PEM block. Of two it would have to choose.
+func readBlock(path string) (*pem.Block, fs.FileMode, error) {
+	// Without O_NONBLOCK, opening a pipe would wait for its writer.
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
-		return nil, nil, fmt.Errorf("read key: %w", err)
+		return nil, 0, fmt.Errorf("read key: %w", err)
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return nil, nil, fmt.Errorf("read key: %w", err)
+		return nil, 0, fmt.Errorf("read key: %w", err)
 	}
 	if !info.Mode().IsRegular() || info.Size() > maxKeyFile {
-		return nil, nil, fmt.Errorf("read key %s: not a file of a key", path)
+		return nil, 0, fmt.Errorf("read key %s: not a file of a key", path)
 	}
 	raw, err := io.ReadAll(io.LimitReader(f, maxKeyFile))
 	if err != nil {
-		return nil, nil, fmt.Errorf("read key: %w", err)
+		return nil, 0, fmt.Errorf("read key: %w", err)
 	}
-	block, _ := pem.Decode(raw)
-	if block == nil || block.Type != kind {
-		return nil, nil, fmt.Errorf("read key %s: %w: %s", path, errBlock, kind)
+	block, rest := pem.Decode(raw)
+	if block == nil || len(bytes.TrimSpace(rest)) > 0 {
+		return nil, 0, fmt.Errorf("read key %s: it does not hold exactly one PEM block", path)
 	}
-	return block.Bytes, info, nil
+	return block, info.Mode(), nil
 }
 
 // LoadOrCreate reads the key at path, or makes one there. Two processes that
@@ -136,7 +151,7 @@ func LoadOrCreate(path string) (*Key, error) {
 
 // save writes the key whole or not at all, and never over another.
 func (k *Key) save(path string) error {
-	der, err := x509.MarshalPKCS8PrivateKey(k.private)
+	der, err := x509.MarshalPKCS8PrivateKey(*k.private)
 	if err != nil {
 		return fmt.Errorf("write key: %w", err)
 	}
@@ -160,7 +175,7 @@ func (k *Key) save(path string) error {
 func (k *Key) Public() ed25519.PublicKey { return k.private.Public().(ed25519.PublicKey) }
 
 // Private is the key itself, for signers of other things than tokens.
-func (k *Key) Private() ed25519.PrivateKey { return k.private }
+func (k *Key) Private() ed25519.PrivateKey { return *k.private }
 
 // ID is the kid: the RFC 7638 thumbprint.
 func (k *Key) ID() string { return jwks.Thumbprint(k.Public()) }
@@ -168,14 +183,15 @@ func (k *Key) ID() string { return jwks.Thumbprint(k.Public()) }
 // JWKS is the JWK Set that verifies what this key signs.
 func (k *Key) JWKS() []byte { return jwks.Ed25519(k.Public()) }
 
-// LogValue keeps a key out of logs.
-func (k *Key) LogValue() slog.Value { return slog.StringValue("[key]") }
+// LogValue keeps a key out of logs. It and the next are methods of a Key, not
+// of a pointer alone: a copy does not show itself either.
+func (Key) LogValue() slog.Value { return slog.StringValue("[key]") }
 
 // String keeps a key out of formatted text.
-func (k *Key) String() string { return "[key]" }
+func (Key) String() string { return "[key]" }
 
 // GoString keeps a key out of %#v.
-func (k *Key) GoString() string { return "[key]" }
+func (Key) GoString() string { return "[key]" }
 
 // Format keeps a key out of every other verb.
-func (k *Key) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, k.String()) } // fmt has no place for an error
+func (k Key) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, k.String()) } // fmt has no place for an error
