@@ -5,13 +5,13 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
 )
 
-// upstream is a backend that keeps what it was sent.
+// upstream is a backend that keeps what it was sent. When its test ends,
+// nothing of it may be what is for the gateway alone.
 type upstream struct {
 	*httptest.Server
 	mu   sync.Mutex
@@ -22,7 +22,28 @@ type upstream struct {
 func newUpstream(t testing.TB, h http.HandlerFunc) *upstream {
 	t.Helper()
 	u := &upstream{}
-	u.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	u.Server = httptest.NewUnstartedServer(u.keep(h))
+	u.Config.Protocols = new(http.Protocols)
+	u.Config.Protocols.SetHTTP1(true)
+	u.Config.Protocols.SetUnencryptedHTTP2(true)
+	u.Start()
+	t.Cleanup(func() { u.CloseClientConnections(); u.Close(); u.clean(t) })
+	return u
+}
+
+// newTLSUpstream is newUpstream with TLS, and a certificate for name.
+func newTLSUpstream(t testing.TB, name string, h http.HandlerFunc) *upstream {
+	t.Helper()
+	u := &upstream{}
+	u.Server = httptest.NewUnstartedServer(u.keep(h))
+	u.TLS = serverTLS(t, name)
+	u.StartTLS()
+	t.Cleanup(func() { u.CloseClientConnections(); u.Close(); u.clean(t) })
+	return u
+}
+
+func (u *upstream) keep(h http.HandlerFunc) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		u.mu.Lock()
 		u.seen = append(u.seen, r.Clone(r.Context()))
 		u.mu.Unlock()
@@ -35,9 +56,26 @@ func newUpstream(t testing.TB, h http.HandlerFunc) *upstream {
 			return
 		}
 		fmt.Fprintf(w, "%s %s %d", r.Method, r.URL.Path, n)
-	}))
-	t.Cleanup(u.Close)
-	return u
+	})
+}
+
+// clean fails the test where the gateway handed on what is its own: a token,
+// or a header by which its parts speak to each other.
+func (u *upstream) clean(t testing.TB) {
+	for _, r := range u.requests() {
+		for name, values := range r.Header {
+			low := strings.ToLower(name)
+			if low == "txn-token" || strings.HasPrefix(low, "proxy-") || strings.HasPrefix(low, "x-hop") || strings.HasPrefix(low, "x-envoy-") {
+				t.Errorf("the upstream of %s %s was sent %s: %q", r.Method, r.URL, name, values)
+			}
+			if strings.Contains(strings.Join(values, " "), "eyJ") {
+				t.Errorf("the upstream of %s %s was sent a token in %s", r.Method, r.URL, name)
+			}
+		}
+		if strings.Contains(r.RequestURI, "eyJ") || strings.Contains(r.Host, "eyJ") {
+			t.Errorf("the upstream was sent a token in %s %s", r.Host, r.RequestURI)
+		}
+	}
 }
 
 // port is where it listens.
@@ -49,66 +87,11 @@ func (u *upstream) requests() []*http.Request {
 	return append([]*http.Request(nil), u.seen...)
 }
 
-// service is a Service with one endpoint on loopback, and a route to it.
-func service(name, port, appProtocol, path string) string {
-	return `
-apiVersion: v1
-kind: Service
-metadata: {name: ` + name + `}
-spec: {ports: [{port: 80, appProtocol: "` + appProtocol + `"}]}
----
-apiVersion: discovery.k8s.io/v1
-kind: EndpointSlice
-metadata: {name: ` + name + `, labels: {kubernetes.io/service-name: ` + name + `}}
-addressType: IPv4
-ports: [{port: ` + port + `}]
-endpoints: [{addresses: [127.0.0.1]}]
----
-apiVersion: gateway.networking.k8s.io/v1
-kind: HTTPRoute
-metadata: {name: ` + name + `}
-spec:
-  parentRefs: [{name: egress, sectionName: agents}]
-  rules:
-  - matches: [{path: {type: PathPrefix, value: ` + path + `}}]
-    backendRefs: [{name: ` + name + `, port: 80}]
----
-`
-}
-
-// allowAll is a policy that lets every verified caller do all of a kind.
-func allowAll(name, to string) string {
-	return `
-apiVersion: hopgate.dev/v1alpha1
-kind: AccessPolicy
-metadata: {name: ` + name + `}
-spec:
-  targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: egress}]
-  rules: [{name: all, to: ` + to + `, action: Allow}]
----
-`
-}
-
-// config is a GatewayConfig that opens hosts of this machine: NAME:PORT.
-func config(hosts ...string) string {
-	var b strings.Builder
-	b.WriteString("\napiVersion: hopgate.dev/v1alpha1\nkind: GatewayConfig\nmetadata: {name: egress}\nspec:\n  egress:\n    hosts:\n")
-	for _, h := range hosts {
-		name, port, _ := strings.Cut(h, ":")
-		fmt.Fprintf(&b, "    - {name: %s, addresses: [127.0.0.1], ports: [%s]}\n", name, port)
+// paths are those of the requests that came, in order.
+func (u *upstream) paths() []string {
+	var out []string
+	for _, r := range u.requests() {
+		out = append(out, r.URL.Path)
 	}
-	if len(hosts) == 0 {
-		return "\napiVersion: hopgate.dev/v1alpha1\nkind: GatewayConfig\nmetadata: {name: egress}\nspec: {}\n---\n"
-	}
-	return b.String() + "---\n"
-}
-
-// portOf is the port of a URL on loopback.
-func portOf(t testing.TB, url string) int {
-	t.Helper()
-	n, err := strconv.Atoi(url[strings.LastIndex(url, ":")+1:])
-	if err != nil {
-		t.Fatal(err)
-	}
-	return n
+	return out
 }

@@ -38,7 +38,8 @@ type Gateway struct {
 type Option func(*laptop.Config)
 
 // Listeners is a Gateway object named egress with a proxy and an HTTP
-// listener. PROXY and HTTP stand for ports, in any object.
+// listener. PROXY and HTTP stand for ports, JWKS for the local key, in any
+// object.
 const Listeners = `
 apiVersion: gateway.networking.k8s.io/v1
 kind: Gateway
@@ -108,7 +109,7 @@ func (g *Gateway) Stop() error { return g.stop() }
 // Write writes a file of objects, as an editor would: by a rename.
 func (g *Gateway) Write(name, text string) {
 	g.t.Helper()
-	text = strings.NewReplacer("${PROXY}", fmt.Sprint(g.Proxy), "${HTTP}", fmt.Sprint(g.HTTP)).Replace(text)
+	text = strings.NewReplacer("${PROXY}", fmt.Sprint(g.Proxy), "${HTTP}", fmt.Sprint(g.HTTP), "${JWKS}", string(g.Key().JWKS())).Replace(text)
 	path := filepath.Join(g.Files, name)
 	if err := os.WriteFile(path+".tmp", []byte(text), 0o600); err != nil {
 		g.t.Fatal(err)

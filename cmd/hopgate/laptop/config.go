@@ -25,6 +25,9 @@ type Config struct {
 	Audit string
 	// Grace bounds the wait for open requests at the end. 0: 30s.
 	Grace time.Duration
+	// BodyBudget bounds the bytes of all questions that are answered at once,
+	// request bodies among them. 0: 256 MiB.
+	BodyBudget int64
 	// Concurrency is the number of Envoy's workers; 0: one a core.
 	Concurrency int
 	// Version is ours.

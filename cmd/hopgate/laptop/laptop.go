@@ -117,7 +117,7 @@ func (l *Laptop) makeGuard(undo *cleanup) error {
 	}
 	l.guard, err = guard.New(guard.Config{
 		AuditPath: record, AuditKey: key.Private(), Version: l.cfg.Version, Own: l.own(),
-		Local: localAddresses, Getenv: l.cfg.Getenv, Log: l.cfg.Log,
+		Local: localAddresses, Getenv: l.cfg.Getenv, Log: l.cfg.Log, BodyBudget: l.cfg.BodyBudget,
 	})
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrEnvironment, err)

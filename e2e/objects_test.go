@@ -1,0 +1,106 @@
+package e2e
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Surfaces, as a Service's port names them.
+const (
+	plain  = ""
+	mcp    = "hopgate.dev/mcp"
+	openAI = "hopgate.dev/llm-openai"
+	h2c    = "kubernetes.io/h2c"
+)
+
+// service is a Service with one endpoint on loopback, and a route to it.
+func service(name, port, appProtocol, path string) string {
+	return backend(name, port, appProtocol) + route(name, name, path)
+}
+
+// backend is a Service with one endpoint on loopback; port empty: with none.
+func backend(name, port, appProtocol string) string {
+	text := `
+apiVersion: v1
+kind: Service
+metadata: {name: ` + name + `}
+spec: {ports: [{port: 80, appProtocol: "` + appProtocol + `"}]}
+---
+`
+	if port == "" {
+		return text
+	}
+	return text + `
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: ` + name + `, labels: {kubernetes.io/service-name: ` + name + `}}
+addressType: IPv4
+ports: [{port: ` + port + `}]
+endpoints: [{addresses: [127.0.0.1]}]
+---
+`
+}
+
+// route leads paths that begin with path to a Service.
+func route(name, to, path string) string {
+	return `
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: ` + name + `}
+spec:
+  parentRefs: [{name: egress, sectionName: agents}]
+  rules:
+  - matches: [{path: {type: PathPrefix, value: ` + path + `}}]
+    backendRefs: [{name: ` + to + `, port: 80}]
+---
+`
+}
+
+// policy guards the Gateway by rules, one a line, in flow style.
+func policy(name string, rules ...string) string {
+	text := `
+apiVersion: hopgate.dev/v1alpha1
+kind: AccessPolicy
+metadata: {name: ` + name + `}
+spec:
+  targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: egress}]
+  rules:
+`
+	for _, r := range rules {
+		text += "  - " + r + "\n"
+	}
+	return text + "---\n"
+}
+
+// allow is a rule that lets every verified caller do this.
+func allow(name, to string) string { return "{name: " + name + ", to: " + to + ", action: Allow}" }
+
+// config is a GatewayConfig that opens hosts of this machine: NAME:PORT. More
+// is further fields of its spec.
+func config(more string, hosts ...string) string {
+	var b strings.Builder
+	b.WriteString("\napiVersion: hopgate.dev/v1alpha1\nkind: GatewayConfig\nmetadata: {name: egress}\nspec:\n  unmatched: Deny\n")
+	if more != "" {
+		b.WriteString("  " + more + "\n")
+	}
+	if len(hosts) > 0 {
+		b.WriteString("  egress:\n    hosts:\n")
+	}
+	for _, h := range hosts {
+		name, port, _ := strings.Cut(h, ":")
+		fmt.Fprintf(&b, "    - {name: %s, addresses: [127.0.0.1], ports: [%s]}\n", name, port)
+	}
+	return b.String() + "---\n"
+}
+
+// trust is a TrustDomain of the local key: leeway and more are fields of its
+// spec.
+func trust(name, audience, fields string) string {
+	return `
+apiVersion: hopgate.dev/v1alpha1
+kind: TrustDomain
+metadata: {name: ` + name + `}
+spec: {audience: ` + audience + `, keySet: {type: Inline, inline: '${JWKS}'}, ` + fields + `}
+---
+`
+}
