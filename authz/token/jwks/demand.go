@@ -2,6 +2,7 @@ package jwks
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"time"
 
@@ -83,8 +84,8 @@ func (d *demand) may(kid string) bool {
 }
 
 func (d *demand) mayLocked(kid string) bool {
-	if !d.serving || d.waiting >= maxWaiting {
-		return false
+	if !d.serving || d.waiting >= maxWaiting || kid != "" && !ValidKeyID(kid) {
+		return false // no set has a key of a kid that is none
 	}
 	if until, ok := d.missing.Peek(kid); ok && d.now().Before(until) {
 		return false
@@ -131,11 +132,12 @@ func (d *demand) leave() {
 	d.waiting--
 }
 
-// miss remembers that a kid was looked for and not there.
+// miss remembers that a kid was looked for and not there. It keeps a copy: kid
+// may be a view of a request.
 func (d *demand) miss(kid string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.missing.Add(kid, d.now().Add(missingFor))
+	d.missing.Add(strings.Clone(kid), d.now().Add(missingFor))
 }
 
 // changed forgets which kids were missing: the set is another.

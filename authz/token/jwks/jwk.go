@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"slices"
 
 	"github.com/golang-jwt/jwt/v5"
 
@@ -45,7 +46,7 @@ func newReader() *reader {
 
 // errPrivate is what is wrong with a key whose private half is in the set:
 // everybody who has read it can sign.
-var errPrivate = errors.New("its private half is published")
+var errPrivate = errors.New("its private half is published: no key with its kid or its public half is used")
 
 // key reads one member of a set (RFC 7517 section 4). The error says why the
 // key is not used.
@@ -63,12 +64,15 @@ func (r *reader) key(v strictjson.Value) (*Key, error) {
 	if err := forSignatures(v); err != nil {
 		return nil, err
 	}
-	k, err := r.public(v)
+	public, err := r.public(v)
 	if err != nil {
 		return nil, err
 	}
-	k.ID = id
-	return k, nil
+	alg, method, err := r.algorithm(v, public)
+	if err != nil {
+		return nil, err
+	}
+	return &Key{ID: id, Algorithm: alg, public: public, method: method}, nil
 }
 
 // published finds private and symmetric key material (RFC 7518 section 6).
@@ -123,16 +127,17 @@ func forSignatures(v strictjson.Value) error {
 	return errors.New("its key_ops have no verify")
 }
 
-func (r *reader) public(v strictjson.Value) (*Key, error) {
+// public reads the public half of a key.
+func (r *reader) public(v strictjson.Value) (publicKey, error) {
 	kty, _ := v.Member("kty")
 	crv, _ := v.Member("crv")
 	switch {
 	case kty.Is("OKP") && crv.Is("Ed25519"):
 		return r.okp(v)
 	case kty.Is("EC") && crv.Is("P-256"):
-		return r.ec(v, elliptic.P256(), jwt.SigningMethodES256)
+		return r.ec(v, elliptic.P256())
 	case kty.Is("EC") && crv.Is("P-384"):
-		return r.ec(v, elliptic.P384(), jwt.SigningMethodES384)
+		return r.ec(v, elliptic.P384())
 	case kty.Is("RSA"):
 		return r.rsa(v)
 	default:
@@ -140,70 +145,75 @@ func (r *reader) public(v strictjson.Value) (*Key, error) {
 	}
 }
 
-// algorithm is the alg of a key; def where it says none.
-func algorithm(v strictjson.Value, def string) string {
-	m, ok := v.Member("alg")
-	if !ok {
-		return def
+// algorithm is the one that a key is for: one key, one algorithm. Ed25519 may
+// have the newer name of the same algorithm (RFC 9864 section 2.2); an RSA key
+// that does not say its alg is for RS256.
+func (r *reader) algorithm(v strictjson.Value, public publicKey) (string, jwt.SigningMethod, error) {
+	alg, given := v.Member("alg")
+	is := func(name string) bool { return !given || alg.Is(name) }
+	switch k := public.(type) {
+	case ed25519.PublicKey:
+		if is(EdDSA) || is("Ed25519") {
+			return EdDSA, jwt.SigningMethodEdDSA, nil
+		}
+	case *ecdsa.PublicKey:
+		if k.Curve == elliptic.P256() && is(ES256) {
+			return ES256, jwt.SigningMethodES256, nil
+		}
+		if k.Curve == elliptic.P384() && is(ES384) {
+			return ES384, jwt.SigningMethodES384, nil
+		}
+	case *rsa.PublicKey:
+		if is(RS256) {
+			return RS256, jwt.SigningMethodRS256, nil
+		}
+		if is(PS256) {
+			return PS256, r.pss, nil
+		}
 	}
-	alg, _ := m.Text()
-	return alg
+	return "", nil, errors.New("its alg does not go with its kty and crv")
 }
 
-var errAlgorithm = errors.New("its alg does not go with its kty and crv")
-
-// okp reads an Ed25519 key (RFC 8037 section 2). Its alg may have the newer
-// name of the same algorithm (RFC 9864 section 2.2).
-func (r *reader) okp(v strictjson.Value) (*Key, error) {
-	if alg := algorithm(v, EdDSA); alg != EdDSA && alg != "Ed25519" {
-		return nil, errAlgorithm
-	}
+// okp reads an Ed25519 key (RFC 8037 section 2).
+func (r *reader) okp(v strictjson.Value) (publicKey, error) {
 	x, err := r.bytes(v, "x")
 	if err != nil {
 		return nil, err
 	}
-	if len(x) != ed25519.PublicKeySize {
+	switch {
+	case len(x) != ed25519.PublicKeySize:
 		return nil, fmt.Errorf("x has %d bytes, not %d", len(x), ed25519.PublicKeySize)
-	}
-	if smallOrder(x) {
+	case smallOrder(x):
 		return nil, errors.New("it is a point of small order")
+	case !onEdwards25519(x):
+		return nil, errCurve
 	}
-	return &Key{Algorithm: EdDSA, public: ed25519.PublicKey(x), method: jwt.SigningMethodEdDSA}, nil
+	return ed25519.PublicKey(x), nil
 }
 
+var errCurve = errors.New("it is no point on its curve")
+
 // ec reads a key on a NIST curve (RFC 7518 section 6.2).
-func (r *reader) ec(v strictjson.Value, curve elliptic.Curve, m *jwt.SigningMethodECDSA) (*Key, error) {
-	if algorithm(v, m.Name) != m.Name {
-		return nil, errAlgorithm
-	}
+func (r *reader) ec(v strictjson.Value, curve elliptic.Curve) (publicKey, error) {
 	x, errX := r.bytes(v, "x")
 	y, errY := r.bytes(v, "y")
 	if err := errors.Join(errX, errY); err != nil {
 		return nil, err
 	}
-	if len(x) != m.KeySize || len(y) != m.KeySize {
-		return nil, fmt.Errorf("x and y do not have %d bytes each", m.KeySize)
+	size := (curve.Params().BitSize + 7) / 8
+	if len(x) != size || len(y) != size {
+		return nil, fmt.Errorf("x and y do not have %d bytes each", size)
 	}
 	const uncompressed = 4 // SEC 1 section 2.3.3
-	public, err := ecdsa.ParseUncompressedPublicKey(curve, append(append([]byte{uncompressed}, x...), y...))
+	public, err := ecdsa.ParseUncompressedPublicKey(curve, slices.Concat([]byte{uncompressed}, x, y))
 	if err != nil {
-		return nil, errors.New("it is no point on its curve")
+		return nil, errCurve
 	}
-	return &Key{Algorithm: m.Name, public: public, method: m}, nil
+	return public, nil
 }
 
-// rsa reads an RSA key (RFC 7518 section 6.3). One that does not say its alg
-// is for RS256: one key, one algorithm.
-func (r *reader) rsa(v strictjson.Value) (*Key, error) {
-	k := &Key{Algorithm: algorithm(v, RS256)}
-	switch k.Algorithm {
-	case RS256:
-		k.method = jwt.SigningMethodRS256
-	case PS256:
-		k.method = r.pss
-	default:
-		return nil, errAlgorithm
-	}
+// rsa reads an RSA key (RFC 7518 section 6.3).
+func (r *reader) rsa(v strictjson.Value) (publicKey, error) {
 	n, errN := r.bytes(v, "n")
 	e, errE := r.bytes(v, "e")
 	if err := errors.Join(errN, errE); err != nil {
@@ -216,8 +226,7 @@ func (r *reader) rsa(v strictjson.Value) (*Key, error) {
 	if exponent.BitLen() > 31 || exponent.Int64() < minExponent || exponent.Bit(0) == 0 {
 		return nil, fmt.Errorf("its exponent is not an odd number of %d to 2^31", minExponent)
 	}
-	k.public = &rsa.PublicKey{N: modulus, E: int(exponent.Int64())}
-	return k, nil
+	return &rsa.PublicKey{N: modulus, E: int(exponent.Int64())}, nil
 }
 
 // maxNumber is more than any number of a key takes in base64url.
@@ -231,7 +240,8 @@ func (r *reader) bytes(v strictjson.Value, name string) ([]byte, error) {
 		return nil, fmt.Errorf("%s is missing or has another form", name)
 	}
 	b, err := r.b64.DecodeString(text)
-	if err != nil || len(b) != r.b64.DecodedLen(len(text)) {
+	// The length tells of line ends, which a decoder skips.
+	if err != nil || len(text) != r.b64.EncodedLen(len(b)) {
 		return nil, fmt.Errorf("%s is not base64url", name)
 	}
 	return b, nil

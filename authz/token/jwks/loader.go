@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"syscall"
 )
 
 // document is what a loader got.
@@ -30,12 +31,13 @@ type loader interface {
 type file struct{ path string }
 
 func (f file) load(context.Context, validators) (document, error) {
-	h, err := os.Open(f.path)
+	// A pipe or a device would hang the reader, or never end; without
+	// O_NONBLOCK, opening a pipe would wait for its writer.
+	h, err := os.OpenFile(f.path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return document{}, fmt.Errorf("read key set: %w", err)
 	}
 	defer h.Close()
-	// A pipe or a device would hang the reader, or never end.
 	if info, err := h.Stat(); err != nil || !info.Mode().IsRegular() {
 		return document{}, fmt.Errorf("read key set: %s is not a regular file", f.path)
 	}

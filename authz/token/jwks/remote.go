@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"time"
+	"unicode"
 )
 
 // remote loads from a URL.
@@ -22,7 +23,8 @@ type remote struct {
 const maxRedirects = 3
 
 // newRemote checks the URL: https, or http to this machine. What comes over
-// the network in the clear could be anybody's keys.
+// the network in the clear could be anybody's keys. A redirect stays where the
+// URL points: who may give keys is said by the configuration, not by a server.
 func newRemote(raw string, transport http.RoundTripper, timeout time.Duration) (*remote, error) {
 	u, err := url.Parse(raw)
 	if err != nil || !permitted(u) {
@@ -33,8 +35,8 @@ func newRemote(raw string, transport http.RoundTripper, timeout time.Duration) (
 		switch {
 		case len(via) > maxRedirects:
 			return errors.New("too many redirects")
-		case !permitted(to.URL) || to.URL.Scheme != "https" && u.Scheme == "https":
-			return errors.New("redirected to a URL that is not https")
+		case !permitted(to.URL) || !sameOrigin(to.URL, u):
+			return errors.New("redirected away from the scheme, host and port of its URL")
 		}
 		return nil
 	}
@@ -46,6 +48,22 @@ func permitted(u *url.URL) bool {
 		return false
 	}
 	return u.Scheme == "https" || u.Scheme == "http" && loopback(u.Hostname())
+}
+
+// sameOrigin compares scheme, host and port (RFC 6454 section 5).
+func sameOrigin(a, b *url.URL) bool {
+	return a.Scheme == b.Scheme && strings.EqualFold(a.Hostname(), b.Hostname()) && port(a) == port(b)
+}
+
+func port(u *url.URL) string {
+	switch p := u.Port(); {
+	case p != "":
+		return p
+	case u.Scheme == "http":
+		return "80"
+	default:
+		return "443"
+	}
 }
 
 func loopback(host string) bool {
@@ -67,7 +85,7 @@ func (r *remote) load(ctx context.Context, have validators) (document, error) {
 	}
 	resp, err := r.client.Do(req)
 	if err != nil {
-		return document{}, fmt.Errorf("fetch key set: %w", withoutURL(err))
+		return document{}, fmt.Errorf("fetch key set: %s", problem(err))
 	}
 	defer resp.Body.Close()
 	return read(resp, have)
@@ -82,19 +100,46 @@ func read(resp *http.Response, have validators) (document, error) {
 	}
 	raw, err := readBounded(resp.Body)
 	if err != nil {
-		return document{}, fmt.Errorf("fetch key set: %w", err)
+		return document{}, fmt.Errorf("fetch key set: %s", problem(err))
 	}
-	v := validators{etag: resp.Header.Get("ETag"), lastModified: resp.Header.Get("Last-Modified")}
+	v := validators{etag: validator(resp.Header.Get("ETag")), lastModified: validator(resp.Header.Get("Last-Modified"))}
 	return document{raw: raw, validators: v}, nil
 }
 
-// withoutURL drops what net/http says of the URL: its query may hold a secret.
-func withoutURL(err error) error {
+// maxValidator is more than any validator of use has, in bytes.
+const maxValidator = 256
+
+// validator is a value that can be sent back. One that cannot, or that is so
+// long that its own server may refuse it, would spoil every later request.
+func validator(s string) string {
+	if len(s) > maxValidator || strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' }) {
+		return ""
+	}
+	return s
+}
+
+// maxProblem bounds what is said of a failure, in bytes.
+const maxProblem = 256
+
+// problem says what went wrong, without what net/http says of the URL: its
+// query may hold a secret. A server, or who plays it, has a part in some of
+// these texts (a Location, names in a certificate): they are made short, and
+// cannot move a cursor.
+func problem(err error) string {
 	var u *url.Error
 	if errors.As(err, &u) {
-		return u.Err
+		err = u.Err
 	}
-	return err
+	text := strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, err.Error())
+	if len(text) > maxProblem {
+		text = strings.ToValidUTF8(text[:maxProblem], "") + "..."
+	}
+	return text
 }
 
 // transport sends by scheme: in the clear only to this machine, by the address

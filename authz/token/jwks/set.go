@@ -31,9 +31,9 @@ type Set struct {
 // An error means that there is no set to read at all. A set without keys is
 // one: its issuer has withdrawn them.
 //
-// A kid that two different keys have names neither, and so does one under
-// which private material is published: what a token means must not hang on an
-// order, and who reads the set could sign.
+// A kid that two different keys have names neither: what a token means must
+// not hang on an order. A key whose private half is in the set, under whatever
+// kid, is not used: who reads the set could sign.
 func Parse(raw []byte) (*Set, error) {
 	if len(raw) > MaxBytes {
 		return nil, fmt.Errorf("read key set: more than %d bytes", MaxBytes)
@@ -63,6 +63,8 @@ type builder struct {
 	out    Set
 	// poison are kids that name no key.
 	poison map[string]bool
+	// leaked are public keys whose private half is in the set.
+	leaked []publicKey
 }
 
 func (b *builder) add(v strictjson.Value) {
@@ -73,6 +75,9 @@ func (b *builder) add(v strictjson.Value) {
 		if errors.Is(err, errPrivate) {
 			id, _ := keyID(v)
 			b.poison[id] = true
+			if public, err := b.reader.public(v); err == nil {
+				b.leaked = append(b.leaked, public)
+			}
 		}
 		return
 	}
@@ -82,18 +87,22 @@ func (b *builder) add(v strictjson.Value) {
 		}
 		if have.ID == k.ID {
 			b.poison[k.ID] = true
-			b.problem(b.n, errors.New("another key has its kid: neither is used"))
+			b.problem(b.n, errKeyID)
 		}
 	}
 	b.out.keys = append(b.out.keys, k)
 }
+
+var errKeyID = errors.New("another key has its kid, or has none either: neither is used")
 
 func (b *builder) problem(n int, err error) {
 	b.out.problems = append(b.out.problems, fmt.Sprintf("key %d is not used: %v", n, err))
 }
 
 func (b *builder) set() *Set {
-	b.out.keys = slices.DeleteFunc(b.out.keys, func(k *Key) bool { return b.poison[k.ID] })
+	b.out.keys = slices.DeleteFunc(b.out.keys, func(k *Key) bool {
+		return b.poison[k.ID] || slices.ContainsFunc(b.leaked, func(p publicKey) bool { return p.Equal(k.public) })
+	})
 	slices.SortStableFunc(b.out.keys, func(a, c *Key) int { return strings.Compare(a.ID, c.ID) })
 	return &b.out
 }

@@ -3,6 +3,7 @@ package jwks
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -34,22 +35,38 @@ type Source struct {
 func newSource(key feedv1.Key, spec feedv1.KeySet, cfg *Config) *Source {
 	s := &Source{key: key, spec: spec, cfg: cfg, demand: newDemand(cfg.Now)}
 	s.view.Store(&View{})
-	switch {
-	case spec.URL != "":
-		r, err := newRemote(spec.URL, cfg.Transport, cfg.Timeout)
-		if err != nil {
-			s.fail(err)
-			return s
-		}
-		s.loader, s.pace = r, pace{every: cfg.Refresh, floor: cfg.Floor, jitter: true}
-	case spec.File != "":
-		s.loader, s.pace = file{spec.File}, pace{every: cfg.FileEvery, floor: cfg.FileEvery}
-		s.attempt(context.Background())
-	default:
-		s.accept(document{raw: spec.JWKS})
+	if err := s.open(); err != nil {
+		s.fail(err)
+		return s
 	}
 	s.floor = s.pace.floor
+	switch {
+	case s.loader == nil:
+		s.accept(document{raw: spec.JWKS})
+	case spec.File != "":
+		s.attempt(context.Background())
+	}
 	return s
+}
+
+// open finds the one place that the keys come from.
+func (s *Source) open() error {
+	inline, remote, local := len(s.spec.JWKS) > 0, s.spec.URL != "", s.spec.File != ""
+	switch {
+	case inline && remote || inline && local || remote && local:
+		return errors.New("it names more than one place for its keys")
+	case remote:
+		r, err := newRemote(s.spec.URL, s.cfg.Transport, s.cfg.Timeout)
+		if err != nil {
+			return err
+		}
+		s.loader, s.pace = r, pace{every: s.cfg.Refresh, floor: s.cfg.Floor, jitter: true}
+	case local:
+		s.loader, s.pace = file{s.spec.File}, pace{every: s.cfg.FileEvery, floor: s.cfg.FileEvery}
+	case !inline:
+		return errors.New("it names no place for its keys")
+	}
+	return nil
 }
 
 // View is what the source holds now. It never waits.
@@ -61,14 +78,15 @@ func (s *Source) attempt(ctx context.Context) {
 	defer s.loading.Unlock()
 	s.begin()
 	defer s.end()
-	ctx, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
+	bounded, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
 	defer cancel()
-	doc, err := s.loader.load(ctx, s.View().validators)
-	if err != nil {
+	doc, err := s.loader.load(bounded, s.View().validators)
+	switch {
+	case err == nil:
+		s.accept(doc)
+	case ctx.Err() == nil: // else nobody wants to know any more: nothing is wrong with the source
 		s.fail(err)
-		return
 	}
-	s.accept(doc)
 }
 
 // fail keeps the last good set, and how long it is good.
@@ -136,7 +154,8 @@ func (s *Source) Ask(ctx context.Context, kid string) bool {
 	if s.loader == nil || !s.wait(ctx, kid) {
 		return false
 	}
-	if v := s.View(); v.Err == nil && v.Set.Find(kid) == nil {
+	// Without a set, the attempt did not come to its end: Run has ended.
+	if v := s.View(); v.Err == nil && v.Set != nil && v.Set.Find(kid) == nil {
 		s.miss(kid)
 	}
 	return true
