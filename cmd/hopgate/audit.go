@@ -18,8 +18,13 @@ func newAudit() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "audit",
 		Short: "Look at the audit record",
-		Args:  usage(cobra.NoArgs),
-		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
+		Long: strings.TrimSpace(`
+The audit record has one line for each decision, and one for how a hop ended. It is
+chained and signed. Show draws its transactions as trees, verify says whether it is
+whole.`),
+		Example: `  hopgate audit show audit.jsonl
+  hopgate audit verify audit.jsonl`,
+		RunE: help,
 	}
 	c.AddCommand(newAuditVerify(), newAuditShow())
 	return c
@@ -39,7 +44,7 @@ given in order. It ends with 1 if anything is wrong.
 The key is the state folder's, or a public key in PEM (--key).`),
 		Example: `  hopgate audit verify audit.jsonl
   hopgate audit verify audit.jsonl.1 audit.jsonl --key auditor.pem`,
-		Args: usage(cobra.MinimumNArgs(1)),
+		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, files []string) error {
 			if key == "" {
 				key = laptop.AuditKey(state)
@@ -67,7 +72,7 @@ The key is the state folder's, or a public key in PEM (--key).`),
 			return nil
 		},
 	}
-	c.Flags().StringVar(&state, "state", laptop.DefaultState(os.Getenv), "state folder that has the key")
+	stateFlag(c, &state, "it has the key")
 	c.Flags().StringVar(&key, "key", "", "public or private key in PEM; else that of the state folder")
 	return c
 }
@@ -82,37 +87,48 @@ func verifyFile(v *audit.Verifier, path string) error {
 }
 
 func newAuditShow() *cobra.Command {
-	var txn, output string
+	var txn string
 	var since time.Duration
 	c := &cobra.Command{
 		Use:   "show FILE",
 		Short: "Show transactions as trees: what was tried, allowed or denied, and why",
+		Long: strings.TrimSpace(`
+Show reads a record and draws each transaction as a tree: the agents, what each one
+tried, the rule that allowed it or the reason why not, and how it ended. Text of
+agents is quoted and escaped.`),
 		Example: `  hopgate audit show audit.jsonl --txn 97053963
   hopgate audit show audit.jsonl --since 1h`,
-		Args: usage(cobra.ExactArgs(1)),
-		RunE: func(c *cobra.Command, args []string) error {
-			f, err := os.Open(args[0])
-			if err != nil {
-				return fmt.Errorf("open record: %w", err)
-			}
-			defer f.Close()
-			filter := audit.Filter{Txn: txn}
-			if since > 0 {
-				filter.Since = time.Now().Add(-since)
-			}
-			b := audit.NewBuilder(filter)
-			if _, err := b.Read(f); err != nil {
-				return fmt.Errorf("read record: %w", err)
-			}
-			if output == "json" {
-				return audit.WriteTreesJSON(c.OutOrStdout(), b.Trees())
-			}
-			return audit.WriteTrees(c.OutOrStdout(), b.Trees(), style(os.Stdout))
-		},
+		Args: cobra.ExactArgs(1),
+	}
+	output := outputFlag(c, "text", "json")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		filter := audit.Filter{Txn: txn}
+		if since > 0 {
+			filter.Since = time.Now().Add(-since)
+		}
+		trees, err := readTrees(args[0], filter)
+		if err != nil {
+			return err
+		}
+		if output.value == "json" {
+			return audit.WriteTreesJSON(c.OutOrStdout(), trees)
+		}
+		return audit.WriteTrees(c.OutOrStdout(), trees, style(os.Stdout))
 	}
 	c.Flags().StringVar(&txn, "txn", "", "one transaction only")
 	c.Flags().DurationVar(&since, "since", 0, "what was decided in this time only")
-	c.Flags().StringVarP(&output, "output", "o", "text", "text or json")
-	must(c.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp)))
 	return c
+}
+
+func readTrees(path string, filter audit.Filter) ([]*audit.Tree, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("open record: %w", err)
+	}
+	defer f.Close()
+	b := audit.NewBuilder(filter)
+	if _, err := b.Read(f); err != nil {
+		return nil, fmt.Errorf("read record: %w", err)
+	}
+	return b.Trees(), nil
 }

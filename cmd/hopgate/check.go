@@ -1,10 +1,9 @@
 package main
 
 import (
-	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -12,13 +11,14 @@ import (
 	"github.com/spf13/cobra"
 	"sigs.k8s.io/yaml"
 
+	"github.com/hopgate/hopgate/authz/audit"
 	"github.com/hopgate/hopgate/cmd/hopgate/laptop"
 	"github.com/hopgate/hopgate/gateway/translate"
 )
 
 func newCheck() *cobra.Command {
 	var paths []string
-	var state, output string
+	var state string
 	c := &cobra.Command{
 		Use:   "check -f PATH...",
 		Short: "Say what run would say about files, and the status each object would get",
@@ -29,40 +29,36 @@ file and line, and for each object the status it would have in Kubernetes. With
 the built-in Gateway and TrustDomain among it. It ends with 1 if anything is not good.`),
 		Example: `  hopgate check -f my-gateway
   hopgate check -f my-gateway -o yaml`,
-		Args: usage(cobra.NoArgs),
-		RunE: func(c *cobra.Command, _ []string) error {
-			r, err := laptop.Look(paths, state, time.Now())
-			if err != nil {
-				return err
-			}
-			if err := showReview(c.OutOrStdout(), r, output); err != nil {
-				return err
-			}
-			if !r.Good() {
-				return errSaid{fmt.Errorf("not everything is good")}
-			}
-			return nil
-		},
+		Args: cobra.NoArgs,
 	}
-	fl := c.Flags()
-	fl.StringSliceVarP(&paths, "file", "f", nil, "file or folder with objects; may be repeated")
-	fl.StringVar(&state, "state", laptop.DefaultState(os.Getenv), "state folder, for the local key")
-	fl.StringVarP(&output, "output", "o", "text", "text, yaml or json")
+	output := outputFlag(c, "text", "yaml", "json")
+	fileFlag(c, &paths)
 	must(c.MarkFlagRequired("file"))
-	must(c.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"text", "yaml", "json"}, cobra.ShellCompDirectiveNoFileComp)))
+	stateFlag(c, &state, "for the local key")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		r, err := laptop.Look(paths, state, time.Now())
+		if err != nil {
+			return err
+		}
+		if err := showReview(c.OutOrStdout(), r, output.value); err != nil {
+			return err
+		}
+		if !r.Good() {
+			return errSaid{errors.New("not everything is good")}
+		}
+		return nil
+	}
 	return c
 }
 
 func showReview(w io.Writer, r *laptop.Review, output string) error {
 	switch output {
-	case "text":
-		return reviewText(w, r)
 	case "yaml":
 		return reviewYAML(w, r)
 	case "json":
 		return reviewJSON(w, r)
 	default:
-		return errUsage{fmt.Errorf("--output is text, yaml or json, not %q", output)}
+		return reviewText(w, r)
 	}
 }
 
@@ -76,7 +72,7 @@ func reviewText(w io.Writer, r *laptop.Review) error {
 	fmt.Fprintln(tw, "OBJECT\tSTATUS\tWHERE\tMESSAGE")
 	for _, o := range r.Objects {
 		where := "assumed"
-		if !o.Assumed {
+		if o.Origin.File != "" {
 			where = fmt.Sprintf("%s:%d", o.Origin.File, o.Origin.Line)
 		}
 		for i, row := range reviewRows(o.Status) {
@@ -116,7 +112,10 @@ func reviewYAML(w io.Writer, r *laptop.Review) error {
 			return fmt.Errorf("write %s: %w", o.Ref, err)
 		}
 		note := ""
-		if o.Assumed {
+		switch {
+		case o.Assumed && o.Origin.File != "":
+			note = fmt.Sprintf("# %s:%d, and what it attaches to was assumed\n", audit.Display(o.Origin.File, 0), o.Origin.Line)
+		case o.Assumed:
 			note = "# assumed\n"
 		}
 		if _, err := fmt.Fprintf(w, "---\n%s%s", note, text); err != nil {
@@ -144,7 +143,5 @@ func reviewJSON(w io.Writer, r *laptop.Review) error {
 	for _, o := range r.Objects {
 		out.Objects = append(out.Objects, object{Object: o.Value, Assumed: o.Assumed, File: o.Origin.File, Line: o.Origin.Line})
 	}
-	enc := json.NewEncoder(w)
-	enc.SetIndent("", "  ")
-	return enc.Encode(out)
+	return writeJSON(w, out)
 }

@@ -2,8 +2,6 @@ package main
 
 import (
 	"bufio"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -19,7 +17,7 @@ import (
 
 func newExplain() *cobra.Command {
 	var paths []string
-	var state, output, record string
+	var state, record string
 	c := &cobra.Command{
 		Use:   "explain -f PATH... [HOP.yaml | --record FILE HOP_ID]",
 		Short: "Say why a hop is decided as it is",
@@ -39,22 +37,20 @@ or a decision that was recorded, by its hop id (a denial's request_id):
   hopgate explain -f my-gateway --record audit.jsonl 3f9c...`),
 		Example: `  hopgate explain -f my-gateway hop.yaml
   echo 'do: {surface: Hosts, host: example.com}' | hopgate explain -f my-gateway -`,
-		Args: usage(cobra.ExactArgs(1)),
-		RunE: func(c *cobra.Command, args []string) error {
-			h, err := hopOf(record, args[0], c.InOrStdin())
-			if err != nil {
-				return err
-			}
-			return explainHop(c.OutOrStdout(), paths, state, output, h)
-		},
+		Args: cobra.ExactArgs(1),
 	}
-	fl := c.Flags()
-	fl.StringSliceVarP(&paths, "file", "f", nil, "file or folder with objects; may be repeated")
-	fl.StringVar(&state, "state", laptop.DefaultState(os.Getenv), "state folder, for the local key")
-	fl.StringVar(&record, "record", "", "audit record that has the hop")
-	fl.StringVarP(&output, "output", "o", "text", "text or json")
+	output := outputFlag(c, "text", "json")
+	fileFlag(c, &paths)
 	must(c.MarkFlagRequired("file"))
-	must(c.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp)))
+	stateFlag(c, &state, "for the local key")
+	c.Flags().StringVar(&record, "record", "", "audit record that has the hop")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		h, err := hopOf(record, args[0], c.InOrStdin())
+		if err != nil {
+			return err
+		}
+		return explainHop(c.OutOrStdout(), paths, state, output.value, h)
+	}
 	return c
 }
 
@@ -115,14 +111,8 @@ func explainHop(w io.Writer, paths []string, state, output string, h *explain.Ho
 		return err
 	}
 	e := cfg.Explain(hop)
-	switch output {
-	case "text":
-		return e.WriteText(w)
-	case "json":
-		enc := json.NewEncoder(w)
-		enc.SetIndent("", "  ")
-		return enc.Encode(e)
-	default:
-		return errUsage{errors.New("--output is text or json")}
+	if output == "json" {
+		return writeJSON(w, e)
 	}
+	return e.WriteText(w)
 }

@@ -18,7 +18,8 @@ import (
 type runFlags struct {
 	paths                []string
 	state, envoy, health string
-	audit, output        string
+	audit                string
+	output               *choice
 	grace                time.Duration
 	concurrency          int
 	verbose              bool
@@ -42,29 +43,21 @@ Decisions are shown as they are made, and kept in the audit record. SIGTERM drai
 what has begun may end within the grace period.`),
 		Example: `  hopgate run -f my-gateway
   hopgate run -f policies.yaml -f routes/ --audit /var/log/hopgate.jsonl -o json`,
-		Args: usage(cobra.NoArgs),
+		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return runLaptop(c.Context(), f) },
 	}
 	fl := c.Flags()
-	fl.StringSliceVarP(&f.paths, "file", "f", nil, "file or folder with objects; may be repeated")
-	fl.StringVar(&f.state, "state", laptop.DefaultState(os.Getenv), "folder for keys, the last good state and the record")
+	fileFlag(c, &f.paths)
+	stateFlag(c, &f.state, "keys, the last good state and the record")
 	fl.StringVar(&f.envoy, "envoy", "", "path of Envoy; else $ENVOY_PATH, then PATH, then bin/envoy")
 	fl.StringVar(&f.health, "health", "127.0.0.1:9900", "address of /readyz and /metrics; empty for none")
 	fl.StringVar(&f.audit, "audit", "", "file of the audit record; else audit.jsonl in the state folder")
-	fl.StringVarP(&f.output, "output", "o", "text", "how decisions and logs are shown: text or json")
+	f.output = outputFlag(c, "text", "json")
 	fl.DurationVar(&f.grace, "grace", 30*time.Second, "how long open requests may take to end after SIGTERM")
 	fl.IntVar(&f.concurrency, "concurrency", 0, "workers of Envoy; 0: one a core")
 	fl.BoolVarP(&f.verbose, "verbose", "v", false, "tell more")
 	must(c.MarkFlagRequired("file"))
-	must(c.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp)))
 	return c
-}
-
-// must is for wiring that fails only by a defect of the program.
-func must(err error) {
-	if err != nil {
-		panic(err)
-	}
 }
 
 func runLaptop(ctx context.Context, f runFlags) error {
@@ -72,11 +65,9 @@ func runLaptop(ctx context.Context, f runFlags) error {
 	if err != nil {
 		return err
 	}
-	if f.output != "text" && f.output != "json" {
-		return errUsage{fmt.Errorf("--output is text or json, not %q", f.output)}
-	}
-	log := newLogger(os.Stderr, f.output == "json", f.verbose)
-	screen := newScreen(os.Stdout, f.output == "json", log)
+	json := f.output.value == "json"
+	log := newLogger(os.Stderr, json, f.verbose)
+	screen := newScreen(os.Stdout, json, log)
 	l, err := laptop.New(ctx, laptop.Config{
 		Paths: f.paths, State: f.state, Envoy: f.envoy, EnvoyDirs: envoyDirs(), Health: health, Audit: f.audit,
 		Grace: f.grace, Concurrency: f.concurrency, Version: version(),

@@ -8,12 +8,16 @@ import (
 	"github.com/hopgate/hopgate/gateway/translate"
 )
 
+// LocalAudience is that of the built-in TrustDomain.
+const LocalAudience = "local"
+
 // TranslateConfig is how objects are read on one machine: by `run`, and by
 // `check`, which must say what run would. await is for who hears Envoy's
 // answers.
 func TranslateConfig(jwks []byte, policies translate.PolicyChecker, await bool, reserved []netip.AddrPort) translate.Config {
 	return translate.Config{
 		BuiltIn:           true,
+		LocalAudience:     LocalAudience,
 		LocalKeySet:       v1alpha1.KeySet{Type: v1alpha1.KeySetInline, Inline: string(jwks)},
 		LoopbackEndpoints: true,
 		Folder:            folder(),

@@ -35,13 +35,16 @@ type Reviewed struct {
 	Ref    source.Ref
 	Value  source.Typed // with its status
 	Status *translate.Status
-	// Assumed is true for what is not in the files.
+	// Assumed is true for what is not in the files, and for what is read with
+	// more than they say.
 	Assumed bool
-	Origin  source.Origin
+	// Origin is where it is written; zero: nowhere.
+	Origin source.Origin
 }
 
-// Look reads files once and says what run would say. It starts nothing and
-// writes nothing; state is where the local key would be.
+// Look reads files once and says what run would say; without files, what is
+// built in. It starts nothing and writes nothing; state is where the local key
+// would be.
 func Look(paths []string, state string, now time.Time) (*Review, error) {
 	policies, err := NewPolicyChecker()
 	if err != nil {
@@ -55,27 +58,39 @@ func Look(paths []string, state string, now time.Time) (*Review, error) {
 	if err != nil {
 		return nil, err
 	}
-	src, err := file.New(file.Config{Paths: paths})
+	delta, err := load(paths)
 	if err != nil {
 		return nil, err
 	}
-	delta := src.Load()
 	result := t.Apply(delta, now)
 	r := &Review{Problems: delta.Problems, Feed: result.Feed, Graph: result.Graph}
 	statuses := map[source.Ref]*translate.Status{}
 	for _, s := range t.Statuses() {
 		statuses[s.Ref] = &s
 	}
+	written := map[source.Ref]source.Origin{}
 	for _, o := range delta.Upserts {
+		written[o.Ref] = o.Origin
 		r.add(o.Ref, o.Value, statuses[o.Ref], false, o.Origin)
 	}
 	for _, v := range t.Assumed() {
 		ref := refOf(v)
 		r.Objects = slices.DeleteFunc(r.Objects, func(o Reviewed) bool { return o.Ref == ref })
-		r.add(ref, v, statuses[ref], true, source.Origin{})
+		r.add(ref, v, statuses[ref], true, written[ref])
 	}
 	slices.SortFunc(r.Objects, func(a, b Reviewed) int { return a.Ref.Compare(b.Ref) })
 	return r, nil
+}
+
+func load(paths []string) (source.Delta, error) {
+	if len(paths) == 0 {
+		return source.Delta{}, nil
+	}
+	src, err := file.New(file.Config{Paths: paths})
+	if err != nil {
+		return source.Delta{}, err
+	}
+	return src.Load(), nil
 }
 
 func (r *Review) add(ref source.Ref, v source.Typed, s *translate.Status, assumed bool, at source.Origin) {

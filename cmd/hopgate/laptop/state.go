@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"github.com/hopgate/hopgate/authz/token"
 )
 
 // state is the state folder: keys, the last good state, the record. One
@@ -64,6 +66,19 @@ func statePath(dir, name string) string { return filepath.Join(dir, name) }
 
 // AuditKey is the path of the key that signs the record.
 func AuditKey(state string) string { return statePath(state, auditKeyFile) }
+
+// OpenLocalKey is the key of the built-in TrustDomain, made where there is none.
+// It does not take the state folder: a gateway may have it.
+func OpenLocalKey(state string) (*token.Key, error) {
+	if err := os.MkdirAll(state, 0o700); err != nil {
+		return nil, fmt.Errorf("%w: make state folder: %w", ErrEnvironment, err)
+	}
+	key, err := token.LoadOrCreate(LocalKey(state))
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrEnvironment, err)
+	}
+	return key, nil
+}
 
 // LocalKey is the path of the key of the built-in TrustDomain.
 func LocalKey(state string) string { return statePath(state, LocalKeyFile) }
