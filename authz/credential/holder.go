@@ -45,12 +45,17 @@ func (h *Holder) load(c feedv1.Credential) entry {
 	return entry{credential: c, secret: s, err: err}
 }
 
-// Get is the secret of a Credential; false: it cannot be had now.
-func (h *Holder) Get(key feedv1.Key) (Secret, bool) {
+// Get is the secret of exactly this Credential; false: it cannot be had now.
+// While a feed is taken over, whoever still decides by the old one does not
+// get the secret of the new one, which may be another backend's.
+func (h *Holder) Get(c *feedv1.Credential) (Secret, bool) {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
-	e, ok := h.entries[key]
-	return e.secret, ok && e.err == nil
+	e, ok := h.entries[c.Key]
+	if !ok || e.err != nil || e.credential != *c {
+		return Secret{}, false
+	}
+	return e.secret, true
 }
 
 // Problem says why a Credential has no secret; nil: it has one.
@@ -99,7 +104,7 @@ func (h *Holder) replace(e entry) {
 	if !ok || old.credential != e.credential {
 		return // the feed has moved on
 	}
-	if (old.err == nil) != (e.err == nil) || old.secret != e.secret {
+	if (old.err == nil) != (e.err == nil) || old.secret.Reveal() != e.secret.Reveal() {
 		h.log.Info("credential changed", "credential", e.credential.Key.String(), "problem", e.err)
 	}
 	h.entries[e.credential.Key] = e
