@@ -3,12 +3,14 @@ package check
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/hopgate/hopgate/authz/decide"
 	"github.com/hopgate/hopgate/authz/denial"
 	"github.com/hopgate/hopgate/authz/leash"
 	"github.com/hopgate/hopgate/authz/resolve"
+	"github.com/hopgate/hopgate/authz/surface/egress"
 	"github.com/hopgate/hopgate/authz/token"
 	"github.com/hopgate/hopgate/gateway/api/v1alpha1"
 	"github.com/hopgate/hopgate/gateway/api/wire"
@@ -22,7 +24,6 @@ type inside struct{ parent, target string }
 // not known yet, cannot be read or cannot be decided ends at the first step
 // that finds it.
 func (s *Service) judge(ctx context.Context, w *work, in inside) bool {
-	w.now = s.cfg.Now()
 	if w.world = s.world.Load(); w.world == nil {
 		return w.deny(denial.NotReady)
 	}
@@ -98,7 +99,7 @@ func (s *Service) identify(ctx context.Context, w *work) bool {
 	}
 	l := w.hop.Target.Listener
 	if l.Peers {
-		w.hop.Peer = w.req.Source.Principal
+		w.hop.Peer = peerOf(&w.req.Source)
 	}
 	if len(l.TrustDomains) == 0 {
 		return true
@@ -111,37 +112,61 @@ func (s *Service) identify(ctx context.Context, w *work) bool {
 		return w.deny(code)
 	}
 	peer := token.Peer{SPIFFE: w.hop.Peer, Certificate: w.req.Source.Certificate}
-	w.hop.Claims, w.hop.Leeway, code = s.cfg.Tokens.Verify(ctx, w.now, raw, l, peer)
-	if code != "" {
-		w.hop.Claims = nil
+	claims, leeway, code := s.cfg.Tokens.Verify(ctx, w.now, raw, l, peer)
+	switch {
+	case code != "":
 		return w.deny(code)
+	case claims == nil:
+		return w.deny(denial.Internal)
 	}
+	w.hop.Claims, w.hop.Leeway, w.token = claims, leeway, raw
 	return true
+}
+
+// peerOf is the SPIFFE ID of the connection. Of a certificate without a URI
+// Envoy gives a DNS name or the subject, which say nothing of a workload.
+func peerOf(p *Peer) string {
+	if !strings.HasPrefix(p.Principal, "spiffe://") {
+		return ""
+	}
+	return p.Principal
 }
 
 // reachable refuses what no policy can open, and what is reachable only as
 // something else.
 func (s *Service) reachable(w *work, in inside) bool {
-	plan := w.world.Egress[w.hop.Target.Target.Gateway].Plan
-	if plan == nil {
-		return w.deny(denial.NotReady)
-	}
 	if in.parent != "" && w.dest.String() != in.target {
 		return w.deny(denial.TargetMismatch)
 	}
-	way, err := plan.Route(w.dest)
-	if err != nil {
+	way, code, err := w.world.wayTo(w.hop.Target, w.dest)
+	switch {
+	case err != nil:
 		return w.refuse(err)
-	}
-	asSurface := len(w.hop.Target.Backends) > 0
-	if way.Backend != nil && (!asSurface || way.Backend.Ref != w.hop.Target.Backends[0]) {
-		return w.deny(denial.SurfaceRequired)
-	}
-	if way.Backend == nil && asSurface {
-		return w.deny(denial.NotReady)
+	case code != "":
+		return w.deny(code)
 	}
 	w.way = way
 	return true
+}
+
+// wayTo says how a destination is reached on a target, or a code why not. The
+// error is a *egress.Refusal.
+func (w *World) wayTo(t *decide.Target, d egress.Destination) (way egress.Way, code string, err error) {
+	plan := w.Egress[t.Target.Gateway].Plan
+	if plan == nil {
+		return egress.Way{}, denial.NotReady, nil
+	}
+	if way, err = plan.Route(d); err != nil {
+		return egress.Way{}, "", err
+	}
+	asSurface := len(t.Backends) > 0
+	switch {
+	case way.Backend != nil && (!asSurface || way.Backend.Ref != t.Backends[0]):
+		return egress.Way{}, denial.SurfaceRequired, nil
+	case way.Backend == nil && asSurface:
+		return egress.Way{}, denial.NotReady, nil
+	}
+	return way, "", nil
 }
 
 // settle does what is left of an allowed hop: find its address, and its
@@ -150,11 +175,12 @@ func (s *Service) settle(ctx context.Context, w *work) bool {
 	if w.hop.Target.Entry != wire.EntryRoute && w.way.NeedsResolution() && !s.resolve(ctx, w) {
 		return false
 	}
-	if c := w.hop.Target.Credential; c != nil {
-		var ok bool
-		if w.secret, ok = s.cfg.Secrets.Get(c.Key); !ok {
+	for _, c := range w.hop.Target.Credentials {
+		secret, ok := s.cfg.Secrets.Get(c)
+		if !ok {
 			return w.deny(denial.CredentialMissing)
 		}
+		w.secrets = append(w.secrets, secret)
 	}
 	return true
 }
@@ -166,14 +192,16 @@ const approvedFor = 5 * time.Minute
 // resolve looks the name up once. What Envoy dials is from the same answer.
 func (s *Service) resolve(ctx context.Context, w *work) bool {
 	out := w.world.Egress[w.hop.Target.Target.Gateway]
-	found, err := out.Names.Lookup(ctx, w.dest.Host)
+	// A copy: whoever looks a name up remembers it, and the host may be a view.
+	name := strings.Clone(w.dest.Host)
+	found, err := out.Names.Lookup(ctx, name)
 	if err != nil {
 		return w.unresolved(err)
 	}
 	if w.way, err = out.Plan.Settle(w.dest, w.way, found.Addrs); err != nil {
 		return w.refuse(err)
 	}
-	out.Names.Approve(w.dest.Host, w.now.Add(max(w.verdict.Life, approvedFor)))
+	out.Names.Approve(name, w.now.Add(max(w.verdict.Life, approvedFor)))
 	return true
 }
 

@@ -2,6 +2,7 @@ package check
 
 import (
 	"errors"
+	"net/http"
 
 	"github.com/hopgate/hopgate/authz/denial"
 	"github.com/hopgate/hopgate/authz/surface"
@@ -19,6 +20,12 @@ const httpPort = 80
 // that cannot be told without doubt.
 func (w *work) recognise() bool {
 	t := w.hop.Target
+	if !methodIsPlain(w.req.Method) {
+		return w.unreadable(surface.Refuse(surface.ReasonHTTPMethod))
+	}
+	if w.req.Method == http.MethodConnect && !w.mayConnect() {
+		return false
+	}
 	if !w.destination(t.Entry) {
 		return false
 	}
@@ -34,6 +41,29 @@ func (w *work) recognise() bool {
 	}
 }
 
+// methodIsPlain refuses methods that some server takes for another one: there
+// is no registered one with a lower-case letter (RFC 9110 section 16.1).
+func methodIsPlain(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; (c < 'A' || c > 'Z') && c != '-' && c != '_' {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// mayConnect refuses tunnels but through a proxy, and to what is reachable
+// only as its surface.
+func (w *work) mayConnect() bool {
+	switch t := w.hop.Target; {
+	case t.Entry != wire.EntryProxy:
+		return w.deny(denial.NoRoute)
+	case len(t.Backends) > 0:
+		return w.deny(denial.SurfaceRequired)
+	}
+	return true
+}
+
 // destination reads where the request goes. On a route that has been chosen
 // already, and the host is one more thing that rules can look at.
 func (w *work) destination(e wire.Entry) bool {
@@ -43,7 +73,7 @@ func (w *work) destination(e wire.Entry) bool {
 	case e == wire.EntryRoute:
 		a.OnRoute = true
 		port = w.hop.Target.Listener.Port
-	case w.req.Method == "CONNECT":
+	case w.req.Method == http.MethodConnect:
 		port = 0
 	}
 	d, err := egress.ParseAuthority(w.req.Host, port)
@@ -72,8 +102,8 @@ func (w *work) refuse(err error) bool {
 func (w *work) plain(e wire.Entry) bool {
 	a := &w.hop.Action
 	a.Kind, a.Method, a.RequestBytes = v1alpha1.SurfaceHTTP, w.req.Method, w.length()
-	if w.req.Method == "CONNECT" {
-		a.Kind, a.RequestBytes = v1alpha1.SurfaceHosts, 0
+	if w.req.Method == http.MethodConnect {
+		a.Kind = v1alpha1.SurfaceHosts
 		return true
 	}
 	path, err := egress.CanonicalPath(w.req.Path)
@@ -85,10 +115,14 @@ func (w *work) plain(e wire.Entry) bool {
 }
 
 // length is what the request says of its body; -1: nothing, and there may be
-// one. Only HTTP/1 says by its silence that there is none.
+// one. Only HTTP/1 says by its silence that there is none. What a tunnel or an
+// upgraded connection carries nobody says.
 func (w *work) length() int64 {
+	if w.req.Method == http.MethodConnect || w.upgrades() || w.req.Header(HeaderTransferEncoding).Count > 0 {
+		return -1
+	}
 	f := w.req.Header(HeaderContentLength)
-	if f.Count == 0 && w.req.Header(HeaderTransferEncoding).Count == 0 && w.req.Protocol == "HTTP/1.1" {
+	if f.Count == 0 && w.req.Protocol == "HTTP/1.1" {
 		return 0
 	}
 	n, ok := decimal(f)
@@ -114,13 +148,22 @@ func decimal(f surface.Field) (int64, bool) {
 }
 
 // partial reports whether Envoy sent a part of the body only, or the body is
-// over the limit, of which one byte more than allowed was asked for.
+// over the limit, of which one byte more than allowed was asked for. With each
+// body Envoy says which it is: what it does not call whole is not.
 func (w *work) partial() bool {
-	return w.req.Header(HeaderPartialBody).Value == "true" || int64(len(w.req.Body)) > w.hop.Target.BodyBytes
+	f := w.req.Header(HeaderPartialBody)
+	whole := f == surface.One("false") || f.Count == 0 && len(w.req.Body) == 0
+	return !whole || int64(len(w.req.Body)) > w.hop.Target.BodyBytes
 }
+
+// upgrades reports whether the connection is to become another protocol's.
+func (w *work) upgrades() bool { return w.req.Header(HeaderUpgrade).Count > 0 }
 
 func (w *work) tools() bool {
 	err := w.readMCP()
+	if w.upgrades() {
+		err = surface.Refuse(surface.ReasonUpgrade)
+	}
 	if err != nil {
 		return w.unreadable(err)
 	}
@@ -157,6 +200,9 @@ func (w *work) models() bool {
 		Partial:         w.partial(),
 	}
 	w.hop.Action.Kind = v1alpha1.SurfaceModels
+	if w.upgrades() {
+		return w.unreadable(surface.Refuse(surface.ReasonUpgrade))
+	}
 	if err := w.llm.Read(in); err != nil {
 		return w.unreadable(err)
 	}

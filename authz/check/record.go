@@ -2,10 +2,13 @@ package check
 
 import (
 	"context"
+	"math"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/hopgate/hopgate/authz/audit"
+	"github.com/hopgate/hopgate/authz/denial"
 	"github.com/hopgate/hopgate/authz/leash"
 	"github.com/hopgate/hopgate/authz/policy"
 	"github.com/hopgate/hopgate/gateway/api/v1alpha1"
@@ -33,7 +36,7 @@ func (s *Service) recordOf(w *work, kind audit.Kind) audit.Record {
 	r.Host, r.Port, r.Path = a.Host, a.Port, a.Path
 	if r.Method == "" {
 		// It was denied before it was read: this is what the client wrote.
-		r.Method, r.Host = w.req.Method, w.req.Host
+		r.Method, r.Host = w.req.Method, withoutUser(w.req.Host)
 		r.Path, _ = cutQuery(w.req.Path)
 	}
 	s.recordVerdict(w, &r)
@@ -71,7 +74,7 @@ func (s *Service) recordVerdict(w *work, r *audit.Record) {
 	if r.Kind == audit.KindDeny {
 		code := s.codes.Get(w.code)
 		r.Verdict, r.Code, r.Retry, r.Reason = audit.VerdictDeny, code.Name, string(code.Retry), w.why(code.Text)
-		if o.Effect == policy.Ask {
+		if w.code == denial.ApprovalRequired {
 			r.Verdict = audit.VerdictAsk
 		}
 	}
@@ -92,6 +95,9 @@ func (s *Service) recordVerdict(w *work, r *audit.Record) {
 	}
 }
 
+// withoutUser leaves out what stands before an at-sign: it may be a password.
+func withoutUser(host string) string { return host[strings.LastIndexByte(host, '@')+1:] }
+
 // why is a sentence for the record.
 func (w *work) why(text string) string {
 	switch {
@@ -110,6 +116,9 @@ func (w *work) why(text string) string {
 func source(p *Peer) netip.AddrPort {
 	a, err := netip.ParseAddr(p.Address)
 	if err != nil {
+		return netip.AddrPort{}
+	}
+	if p.Port > math.MaxUint16 {
 		return netip.AddrPort{}
 	}
 	return netip.AddrPortFrom(a, uint16(p.Port))

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"net/http"
 	"strconv"
 	"time"
 
@@ -50,22 +51,29 @@ func pairs(hs []denial.Header) []Pair {
 }
 
 // sayAllow writes the answer that lets w pass. What carried the token is
-// always removed; the token goes on only where every rule that allows says so.
+// always removed; the token is set again only where every rule that allows
+// says so, and it is this hop's own: what came beside a tunnel's token, or
+// where none is believed, was never looked at. The agent's own credential goes
+// where ours stands.
 func (s *Service) sayAllow(w *work) {
-	var setTo [2]Pair
+	var setTo [4]Pair
 	var removeTo [3]string
 	set := append(setTo[:0], Pair{wire.HeaderDeadline, milliseconds(w.verdict.Life)})
-	remove := append(removeTo[:0], "proxy-authorization")
-	if w.verdict.Outcome.Duties.ForwardToken != v1alpha1.ForwardTokenForward {
+	remove := append(removeTo[:0], headerProxyAuthorization)
+	if w.token != "" && w.verdict.Outcome.Duties.ForwardToken == v1alpha1.ForwardTokenForward {
+		set = append(set, Pair{wire.HeaderTxnToken, w.token})
+	} else {
 		remove = append(remove, wire.HeaderTxnToken)
 	}
-	if c := w.hop.Target.Credential; c != nil {
-		if c.Header != "authorization" {
-			remove = append(remove, "authorization")
-		}
-		set = append(set, Pair{c.Header, w.secret.Reveal()})
+	own := len(w.secrets) > 0
+	for i, c := range w.hop.Target.Credentials {
+		own = own && c.Header != headerAuthorization
+		set = append(set, Pair{c.Header, w.secrets[i].Reveal()})
 	}
-	var metaTo [5]Pair
+	if own {
+		remove = append(remove, headerAuthorization)
+	}
+	var metaTo [6]Pair
 	w.answer.Allow(set, remove, w.metadata(metaTo[:0]))
 }
 
@@ -79,7 +87,7 @@ func (w *work) metadata(ps []Pair) []Pair {
 		return ps
 	}
 	mode := w.way.Mode
-	if w.req.Method == "CONNECT" && w.verdict.Outcome.Duties.TLS == v1alpha1.TLSOpaque {
+	if w.req.Method == http.MethodConnect && w.verdict.Outcome.Duties.TLS == v1alpha1.TLSOpaque {
 		mode += wire.OpaqueSuffix
 	}
 	ps = append(ps, Pair{wire.MetaMode, mode},

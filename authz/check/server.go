@@ -3,6 +3,7 @@ package check
 import (
 	"bytes"
 	"context"
+	"errors"
 	"strings"
 
 	"google.golang.org/grpc"
@@ -16,14 +17,18 @@ import (
 	"github.com/hopgate/hopgate/authz/denial"
 	"github.com/hopgate/hopgate/authz/leash"
 	"github.com/hopgate/hopgate/authz/surface"
+	"github.com/hopgate/hopgate/authz/surface/egress"
 	"github.com/hopgate/hopgate/authz/surface/mcp"
 	"github.com/hopgate/hopgate/gateway/api/wire"
 )
 
 // question is a Check request before it is read into a work.
 type question struct {
-	req   Request
-	buf   mem.Buffer
+	req Request
+	// err is why req could not be read.
+	err error
+	buf mem.Buffer
+	// size is what it took of the budget; taken: there was room for it.
 	size  int
 	taken bool
 }
@@ -57,24 +62,24 @@ func handle(srv any, ctx context.Context, dec func(any) error, _ grpc.UnaryServe
 // goes wrong denies.
 func (s *Service) Check(ctx context.Context, q *question) *reply {
 	w := s.works.Get().(*work)
-	w.req, w.free = q.req, func() { s.free(q) }
-	keep := s.answer(ctx, w, q.taken)
+	w.question = q
+	w.users.Add(1)
+	s.answer(ctx, w)
 	out := encode(&w.answer)
-	if !keep {
-		s.recycle(w)
-	}
+	s.drop(w)
 	return out
 }
 
-func (s *Service) free(q *question) {
-	if !q.taken {
+// drop ends one use of w. With the last one its question's bytes go back, and
+// then w itself.
+func (s *Service) drop(w *work) {
+	if w.users.Add(-1) > 0 {
 		return
 	}
-	q.buf.Free()
-	s.cfg.Budget.give(q.size)
-}
-
-func (s *Service) recycle(w *work) {
+	if q := w.question; q.taken {
+		q.buf.Free()
+		s.cfg.Budget.give(q.size)
+	}
 	w.reset()
 	s.works.Put(w)
 }
@@ -86,25 +91,36 @@ func encode(a *Answer) *reply {
 	return &reply{data}
 }
 
-// answer decides and says. It reports whether w lives on in the register.
-func (s *Service) answer(ctx context.Context, w *work, taken bool) (kept bool) {
+// answer decides and says.
+func (s *Service) answer(ctx context.Context, w *work) {
 	var err error
 	if w.id, err = leash.NewID(s.cfg.Rand); err != nil {
 		s.cfg.Log.Error("no randomness", "error", err)
 		w.deny(denial.Internal)
 		s.sayDeny(w)
-		return false
+		return
 	}
-	if !taken {
-		w.now = s.cfg.Now()
-		w.deny(denial.Overloaded)
-	} else if s.judge(ctx, w, insideOf(ctx, w.req.Target)) && s.admit(ctx, w) {
-		s.count(w, "allow")
-		s.sayAllow(w)
-		return w.verdict.Hold != wire.HoldNone
+	w.now = s.cfg.Now()
+	if !s.read(w) || !s.judge(ctx, w, insideOf(ctx, w.req.Target)) || !s.admit(ctx, w) {
+		s.refuse(ctx, w)
+		return
 	}
-	s.refuse(ctx, w)
-	return false
+	s.count(w, "allow")
+	s.sayAllow(w)
+}
+
+// read takes the view of the question, if there is one.
+func (s *Service) read(w *work) bool {
+	switch q := w.question; {
+	case !q.taken:
+		return w.deny(denial.Overloaded)
+	case q.err != nil:
+		s.cfg.Log.Error("denied, because what Envoy asks cannot be read", "hop", w.id.String(), "error", q.err)
+		return w.deny(denial.Internal)
+	default:
+		w.req = q.req
+		return true
+	}
 }
 
 // refuse records and says a denial. One that cannot be recorded is a denial
@@ -125,11 +141,13 @@ func (s *Service) admit(ctx context.Context, w *work) bool {
 		s.cfg.Log.Warn("denied, because it cannot be recorded", "hop", w.id.String(), "error", err)
 		return w.deny(denial.AuditUnavailable)
 	}
+	held := w.held()
 	h := &leash.Hop{
 		ID: w.id, Parent: w.parentID, Epoch: w.world.State.Epoch, Held: w.verdict.Hold != wire.HoldNone,
-		Until: w.now.Add(w.verdict.Life), Subject: w.held(),
+		Until: w.now.Add(w.verdict.Life), Subject: held,
 	}
 	if err := s.cfg.Register.Enter(h); err != nil {
+		held.release(s)
 		return w.deny(denial.Overloaded)
 	}
 	return true
@@ -139,12 +157,13 @@ func (s *Service) admit(ctx context.Context, w *work) bool {
 // request are copied; what only rules read stays with work until the hold
 // opens.
 func (w *work) held() *Held {
-	h := &Held{hop: w.hop, dest: w.dest, said: w.occasion()}
+	h := &Held{hop: w.hop, dest: w.dest, addrs: w.way.Addrs, said: w.occasion()}
 	h.hop.Peer, h.dest.Host = strings.Clone(w.hop.Peer), strings.Clone(w.dest.Host)
 	if h.said.MCP != nil {
 		h.said.MCP = &mcp.Request{Kind: w.mcp.Kind, Method: w.mcp.Method, ID: bytes.Clone(w.mcp.ID), Modern: w.mcp.Modern}
 	}
 	if w.verdict.Hold != wire.HoldNone {
+		w.users.Add(1)
 		h.work = w
 	} else {
 		h.forget()
@@ -171,10 +190,34 @@ func (s *Service) Again(h *leash.Hop) (code string) {
 	if hop.Target = w.State.Resolve(held.hop.Target.Target); hop.Target == nil {
 		return denial.NotReady
 	}
+	if code := held.stillThere(w, hop.Target); code != "" {
+		return code
+	}
 	if v := decide.Decide(&hop, s.cfg.Now(), nil); !v.Allowed {
 		return v.Code
 	}
 	return ""
+}
+
+// stillThere reports by a code that the hop's destination is not open any
+// more, in w, for the addresses that it was dialled by.
+func (h *Held) stillThere(w *World, t *decide.Target) (code string) {
+	if t.Entry == wire.EntryRoute {
+		return ""
+	}
+	way, code, err := w.wayTo(t, h.dest)
+	if code == "" && err == nil && way.NeedsResolution() {
+		_, err = w.Egress[t.Target.Gateway].Plan.Settle(h.dest, way, h.addrs)
+	}
+	var r *egress.Refusal
+	switch {
+	case errors.As(err, &r):
+		return r.Code()
+	case err != nil:
+		return denial.Internal
+	default:
+		return code
+	}
 }
 
 // release gives back what was kept for deciding again.
@@ -185,7 +228,7 @@ func (h *Held) release(s *Service) {
 	h.forget()
 	w := h.work
 	h.work = nil
-	s.recycle(w)
+	s.drop(w)
 }
 
 // insideOf reads what Envoy adds to a Check for a hop inside a tunnel. It is

@@ -23,7 +23,8 @@ import (
 // Tokens verifies transaction tokens.
 type Tokens interface {
 	// Verify checks a token that came on a listener, sent by peer. The code is
-	// empty, or a name of the denial table.
+	// empty, or a name of the denial table. raw and p are views of a request:
+	// they are not to be kept.
 	Verify(ctx context.Context, now time.Time, raw string, l *feedv1.Listener, p token.Peer) (c *token.Claims, leeway time.Duration, code string)
 }
 
@@ -37,11 +38,13 @@ type Names interface {
 
 // Secrets holds credentials.
 type Secrets interface {
-	Get(feedv1.Key) (credential.Secret, bool)
+	// Get is the secret of exactly this Credential; false: it cannot be had.
+	Get(*feedv1.Credential) (credential.Secret, bool)
 }
 
 // Recorder keeps the record.
 type Recorder interface {
+	// Neither keeps anything of a record: its strings may be views of a request.
 	Append(audit.Record) error
 	AppendDurable(context.Context, audit.Record) error
 }

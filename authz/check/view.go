@@ -23,13 +23,17 @@ type Request struct {
 	// Target is the context extension that says which route this is.
 	Target  string
 	Headers [headerCount]surface.Field
+
+	// raw is true where Envoy sent headers as they came; there may be none.
+	raw bool
 }
 
 // Peer is who opened the connection.
 type Peer struct {
 	Address string
 	Port    uint32
-	// Principal is the URI SAN of the verified certificate; empty: none.
+	// Principal is the URI SAN of the verified certificate, or its DNS SAN or
+	// subject when it has none; empty: no certificate.
 	Principal string
 	// Certificate is the leaf in URL-encoded PEM.
 	Certificate string
@@ -54,13 +58,19 @@ const (
 	headerCount
 )
 
+// Headers whose names are used in more than one place.
+const (
+	headerAuthorization      = "authorization"
+	headerProxyAuthorization = "proxy-authorization"
+)
+
 func headerID(name string) (HeaderID, bool) {
 	switch name {
 	case wire.HeaderTxnToken:
 		return HeaderTxnToken, true
-	case "proxy-authorization":
+	case headerProxyAuthorization:
 		return HeaderProxyAuthorization, true
-	case "authorization":
+	case headerAuthorization:
 		return HeaderAuthorization, true
 	case "content-type":
 		return HeaderContentType, true
@@ -88,27 +98,45 @@ func headerID(name string) (HeaderID, bool) {
 // Header is what the request has of a header.
 func (r *Request) Header(id HeaderID) surface.Field { return r.Headers[id] }
 
-var errWire = errors.New("malformed check request")
+var (
+	errWire = errors.New("malformed check request")
+	// errNotRaw is of an Envoy that is not configured as ours: it mends what is
+	// not UTF-8 and joins what was sent twice, or sends no headers at all. What
+	// it would have judged is not what the backend gets.
+	errNotRaw = errors.New("the request's headers or body are not raw")
+)
 
-// Read takes a view of b, which must stay as it is while the view is used.
+// Read takes a view of b, which must stay as it is while the view is used. A
+// field is read as proto.Unmarshal reads it: what comes twice is merged, the
+// last value counts. Where that cannot be told, or Envoy never sends such a
+// thing, it is an error: a known field of another type, a value said in two
+// ways.
 func (r *Request) Read(b []byte) error {
 	*r = Request{}
-	return fields(b, func(num protowire.Number, v value) error {
-		if num == 1 {
-			return fields(v.bytes, r.attribute)
-		}
-		return nil
-	})
+	if err := fields(b, r.check); err != nil {
+		return err
+	}
+	if !r.raw {
+		return errNotRaw
+	}
+	return nil
+}
+
+func (r *Request) check(num protowire.Number, v value) error {
+	if num == 1 {
+		return v.fields(r.attribute)
+	}
+	return nil
 }
 
 func (r *Request) attribute(num protowire.Number, v value) error {
 	switch num {
 	case 1:
-		return fields(v.bytes, r.source)
+		return v.fields(r.source)
 	case 4:
-		return fields(v.bytes, r.request)
+		return v.fields(r.request)
 	case 10:
-		return r.extension(v.bytes)
+		return r.extension(v)
 	}
 	return nil
 }
@@ -116,16 +144,24 @@ func (r *Request) attribute(num protowire.Number, v value) error {
 func (r *Request) source(num protowire.Number, v value) error {
 	switch num {
 	case 1:
-		return fields(v.bytes, func(num protowire.Number, v value) error {
-			if num == 1 {
-				return fields(v.bytes, r.socketAddress)
-			}
-			return nil
-		})
+		return v.fields(r.address)
 	case 4:
-		r.Source.Principal = v.text()
+		return v.text(&r.Source.Principal)
 	case 5:
-		r.Source.Certificate = v.text()
+		return v.text(&r.Source.Certificate)
+	}
+	return nil
+}
+
+// address reads a oneof: the last member counts, and of a socket address that
+// comes twice in a row both are merged.
+func (r *Request) address(num protowire.Number, v value) error {
+	switch num {
+	case 1:
+		return v.fields(r.socketAddress)
+	case 2, 3: // a pipe, or Envoy's own listener: no address of a network
+		r.Source.Address, r.Source.Port = "", 0
+		return v.expect(protowire.BytesType)
 	}
 	return nil
 }
@@ -133,16 +169,20 @@ func (r *Request) source(num protowire.Number, v value) error {
 func (r *Request) socketAddress(num protowire.Number, v value) error {
 	switch num {
 	case 2:
-		r.Source.Address = v.text()
+		return v.text(&r.Source.Address)
 	case 3:
 		r.Source.Port = uint32(v.number)
+		return v.expect(protowire.VarintType)
+	case 4: // named_port, in the oneof of port_value
+		r.Source.Port = 0
+		return v.expect(protowire.BytesType)
 	}
 	return nil
 }
 
 func (r *Request) request(num protowire.Number, v value) error {
 	if num == 2 {
-		return fields(v.bytes, r.http)
+		return v.fields(r.http)
 	}
 	return nil
 }
@@ -150,17 +190,21 @@ func (r *Request) request(num protowire.Number, v value) error {
 func (r *Request) http(num protowire.Number, v value) error {
 	switch num {
 	case 2:
-		r.Method = v.text()
+		return v.text(&r.Method)
+	case 3, 11: // headers and body, when they are not raw
+		return errNotRaw
 	case 4:
-		r.Path = v.text()
+		return v.text(&r.Path)
 	case 5:
-		r.Host = v.text()
+		return v.text(&r.Host)
 	case 10:
-		r.Protocol = v.text()
+		return v.text(&r.Protocol)
 	case 12:
 		r.Body = v.bytes
+		return v.expect(protowire.BytesType)
 	case 13:
-		return fields(v.bytes, r.headerMap)
+		r.raw = true
+		return v.fields(r.headerMap)
 	}
 	return nil
 }
@@ -169,50 +213,101 @@ func (r *Request) headerMap(num protowire.Number, v value) error {
 	if num != 1 {
 		return nil
 	}
-	var key, val string
-	err := fields(v.bytes, func(num protowire.Number, v value) error {
-		switch num {
-		case 1:
-			key = v.text()
-		case 2, 3:
-			if len(v.bytes) > 0 {
-				val = v.text()
-			}
-		}
-		return nil
-	})
-	if id, ok := headerID(key); ok {
+	var h header
+	if err := v.fields(h.field); err != nil {
+		return err
+	}
+	val, err := h.one()
+	if err != nil {
+		return err
+	}
+	if id, ok := headerID(h.key); ok {
 		r.Headers[id].Add(val)
 	}
-	return err
+	return nil
 }
 
-func (r *Request) extension(b []byte) error {
-	var key, val string
-	err := fields(b, func(num protowire.Number, v value) error {
-		switch num {
-		case 1:
-			key = v.text()
-		case 2:
-			val = v.text()
-		}
-		return nil
-	})
-	if key == wire.ContextTarget {
-		r.Target = val
+// header is one HeaderValue while it is read.
+type header struct{ key, value, raw string }
+
+func (h *header) field(num protowire.Number, v value) error {
+	switch num {
+	case 1:
+		return v.text(&h.key)
+	case 2:
+		return v.text(&h.value)
+	case 3:
+		return v.text(&h.raw)
 	}
-	return err
+	return nil
+}
+
+// one is the value: only one of the two forms is ever set.
+func (h *header) one() (string, error) {
+	switch {
+	case h.raw == "":
+		return h.value, nil
+	case h.value != "" && h.value != h.raw:
+		return "", errWire
+	default:
+		return h.raw, nil
+	}
+}
+
+// extension reads one entry of a map: of two with one key the last counts.
+func (r *Request) extension(v value) error {
+	var e entry
+	if err := v.fields(e.field); err != nil {
+		return err
+	}
+	if e.key == wire.ContextTarget {
+		r.Target = e.value
+	}
+	return nil
+}
+
+// entry is one entry of a map of texts.
+type entry struct{ key, value string }
+
+func (e *entry) field(num protowire.Number, v value) error {
+	switch num {
+	case 1:
+		return v.text(&e.key)
+	case 2:
+		return v.text(&e.value)
+	}
+	return nil
 }
 
 // value is one field: bytes for length-delimited ones, number for the rest.
 type value struct {
+	typ    protowire.Type
 	bytes  []byte
 	number uint64
 }
 
-func (v value) text() string { return unsafe.String(unsafe.SliceData(v.bytes), len(v.bytes)) }
+// expect refuses a field of another type than its message has.
+func (v value) expect(t protowire.Type) error {
+	if v.typ != t {
+		return errWire
+	}
+	return nil
+}
 
-// fields calls f for each field of a message.
+// text is a view of a string.
+func (v value) text(s *string) error {
+	*s = unsafe.String(unsafe.SliceData(v.bytes), len(v.bytes))
+	return v.expect(protowire.BytesType)
+}
+
+// fields calls f for each field of a message within.
+func (v value) fields(f func(protowire.Number, value) error) error {
+	if err := v.expect(protowire.BytesType); err != nil {
+		return err
+	}
+	return fields(v.bytes, f)
+}
+
 func fields(b []byte, f func(protowire.Number, value) error) error {
 	for len(b) > 0 {
 		num, typ, n := protowire.ConsumeTag(b)
@@ -232,20 +327,17 @@ func fields(b []byte, f func(protowire.Number, value) error) error {
 }
 
 func consume(typ protowire.Type, b []byte) (value, int) {
+	v, n := value{typ: typ}, -1
 	switch typ {
 	case protowire.BytesType:
-		v, n := protowire.ConsumeBytes(b)
-		return value{bytes: v}, n
+		v.bytes, n = protowire.ConsumeBytes(b)
 	case protowire.VarintType:
-		v, n := protowire.ConsumeVarint(b)
-		return value{number: v}, n
+		v.number, n = protowire.ConsumeVarint(b)
 	case protowire.Fixed32Type:
-		v, n := protowire.ConsumeFixed32(b)
-		return value{number: uint64(v)}, n
+		_, n = protowire.ConsumeFixed32(b)
 	case protowire.Fixed64Type:
-		v, n := protowire.ConsumeFixed64(b)
-		return value{number: v}, n
+		_, n = protowire.ConsumeFixed64(b)
 	default: // groups: not in proto3, and not from Envoy
-		return value{}, -1
 	}
+	return v, n
 }

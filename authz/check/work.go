@@ -1,6 +1,8 @@
 package check
 
 import (
+	"net/netip"
+	"sync/atomic"
 	"time"
 
 	"github.com/hopgate/hopgate/authz/credential"
@@ -19,9 +21,13 @@ import (
 // allowed hop keeps it until its hold opens, to be decided again there if the
 // feed has changed.
 type work struct {
+	// question has the bytes that req is a view of.
+	question *question
+	// users are those who read w: the answer to its question, and the hop for
+	// as long as its hold has not opened. The last one gives w back.
+	users atomic.Int32
+
 	req Request
-	// free gives back the bytes that req is a view of.
-	free func()
 
 	id    leash.ID
 	now   time.Time
@@ -34,8 +40,10 @@ type work struct {
 	// dest is where the hop goes on a Proxy listener, way how.
 	dest egress.Destination
 	way  egress.Way
-	// secret is the credential of the target, when it has one.
-	secret credential.Secret
+	// token is what the hop's claims were read from, when it came with them.
+	token string
+	// secrets are those of the target's credentials, in their order.
+	secrets []credential.Secret
 
 	// mcpRead is true once mcp holds what could be read of the request.
 	mcpRead bool
@@ -50,12 +58,10 @@ type work struct {
 
 // reset makes w ready for another question.
 func (w *work) reset() {
-	if w.free != nil {
-		w.free()
-	}
 	w.mcp.Reset()
 	w.llm.Reset()
-	*w = work{mcp: w.mcp, llm: w.llm, answer: w.answer}
+	clear(w.secrets)
+	*w = work{mcp: w.mcp, llm: w.llm, answer: w.answer, secrets: w.secrets[:0]}
 }
 
 // deny notes why and reports false, for steps that end there.
@@ -69,7 +75,9 @@ func (w *work) deny(code string) bool {
 type Held struct {
 	hop  decide.Hop
 	dest egress.Destination
-	said denial.Occasion
+	// addrs are those of dest, where it was looked up.
+	addrs []netip.Addr
+	said  denial.Occasion
 	// work has what of the request rules may read. It is given back when the
 	// hold opens, which happens once.
 	work *work
@@ -86,7 +94,7 @@ func (w *work) occasion() denial.Occasion {
 		_ = w.readMCP() // what could not be read has no id
 	}
 	o := denial.Occasion{
-		Proxy:    t.Entry != wire.EntryRoute,
+		Proxy:    t.Entry == wire.EntryProxy,
 		GRPC:     isGRPC(w.req.Header(HeaderContentType)),
 		Surface:  w.hop.Action.Kind,
 		Provider: t.Provider,

@@ -1,6 +1,7 @@
 package decide
 
 import (
+	"slices"
 	"time"
 
 	"github.com/hopgate/hopgate/authz/denial"
@@ -17,6 +18,10 @@ const withoutToken = time.Hour
 func Decide(h *Hop, now time.Time, tr *policy.Trace) Verdict {
 	if h.Target.Listener == nil {
 		return Verdict{Code: denial.NoRoute}
+	}
+	if h.Claims != nil && !slices.Contains(h.Target.Listener.TrustDomains, h.Claims.Domain) {
+		// They were believed once: by a feed before this one.
+		return Verdict{Code: denial.TokenWrongDomain}
 	}
 	left, code := remaining(h, now)
 	if code != "" {
@@ -81,9 +86,8 @@ func grant(h *Hop, v Verdict) Verdict {
 }
 
 // life is how long a hop may last. Renewable ends at the token's expiry too,
-// for as long as nobody has presented a fresher one. An Allow by unmatched
-// has the zero duties, which are the strictest. A hop inside a tunnel ends
-// with it at the latest.
+// for as long as nobody has presented a fresher one. A hop inside a tunnel
+// ends with it at the latest.
 func life(d *policy.Duties, h *Hop, left time.Duration, now time.Time) time.Duration {
 	if h.Claims == nil {
 		left = withoutToken

@@ -18,7 +18,7 @@ type State struct {
 	Policies *policy.Set
 
 	gateways    map[string]*Gateway
-	credentials map[string]*feedv1.Credential
+	credentials map[string][]*feedv1.Credential
 
 	mu      sync.RWMutex
 	targets map[string]*Target // guarded by mu
@@ -40,8 +40,9 @@ type Target struct {
 	// Listener is nil where the target does not name one: no route matched.
 	Listener *feedv1.Listener
 	Levels   *policy.Levels
-	// Credential is put on requests to the target's one backend; nil: none.
-	Credential *feedv1.Credential
+	// Credentials are put on requests to the target's one backend, each in a
+	// header of its own.
+	Credentials []*feedv1.Credential
 }
 
 // NewState takes a feed that was compiled. The snapshot must not change.
@@ -49,7 +50,7 @@ func NewState(epoch uint64, feed *feedv1.Snapshot, set *policy.Set) *State {
 	s := &State{
 		Epoch: epoch, Revision: feed.Revision, Policies: set,
 		gateways:    make(map[string]*Gateway, len(feed.Gateways)),
-		credentials: make(map[string]*feedv1.Credential, len(feed.Credentials)),
+		credentials: make(map[string][]*feedv1.Credential, len(feed.Credentials)),
 		targets:     map[string]*Target{},
 	}
 	for i := range feed.Gateways {
@@ -60,7 +61,8 @@ func NewState(epoch uint64, feed *feedv1.Snapshot, set *policy.Set) *State {
 		s.gateways[g.Key.String()] = g
 	}
 	for i := range feed.Credentials {
-		s.credentials[feed.Credentials[i].Backend] = &feed.Credentials[i]
+		c := &feed.Credentials[i]
+		s.credentials[c.Backend] = append(s.credentials[c.Backend], c)
 	}
 	return s
 }
@@ -107,7 +109,7 @@ func (s *State) Resolve(w wire.Target) *Target {
 	}
 	t.Levels = s.Policies.Levels(t.Target)
 	if len(w.Backends) == 1 {
-		t.Credential = s.credentials[w.Backends[0]]
+		t.Credentials = s.credentials[w.Backends[0]]
 	}
 	return t
 }

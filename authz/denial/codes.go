@@ -9,6 +9,7 @@ import (
 const (
 	TokenMissing      = "token_missing"
 	TokenMalformed    = "token_malformed"
+	TokenWrongDomain  = "token_wrong_domain"
 	TokenExpired      = "token_expired"
 	TokenExpiring     = "token_expiring"
 	KeySource         = "key_source_unavailable"
@@ -60,7 +61,7 @@ func tokenCodes() []Code {
 		u("token_unknown_key", RetryRenewal, "the token is signed with a key that its trust domain does not publish"),
 		u("token_bad_signature", RetryNever, "the token's signature does not hold"),
 		u("token_missing_claim", RetryNever, "the token lacks a claim that a transaction token must have, or has it in another form"),
-		u("token_wrong_domain", RetryNever, "the token is of a trust domain that is not believed here"),
+		u(TokenWrongDomain, RetryNever, "the token is of a trust domain that is not believed here"),
 		u("token_wrong_issuer", RetryNever, "the token is of another issuer than its trust domain has"),
 		u(TokenExpired, RetryRenewal, "the token has expired: get a fresh one of the same transaction"),
 		u(TokenExpiring, RetryRenewal, "the token is about to expire: get a fresh one of the same transaction"),

@@ -14,6 +14,8 @@ type Reason string
 const (
 	// ReasonHTTPMethod: a method that the protocol does not use here.
 	ReasonHTTPMethod Reason = "http_method"
+	// ReasonUpgrade: a switch to another protocol, behind which nothing is read.
+	ReasonUpgrade Reason = "upgrade"
 	// ReasonContentType: not exactly application/json.
 	ReasonContentType Reason = "content_type"
 	// ReasonMultipart: a form with parts, which is not read.
