@@ -59,6 +59,7 @@ func joinedOnce(a, b error) error {
 // Reasons of conditions that Gateway API has no word for.
 const (
 	reasonInvalid            = "Invalid"
+	reasonNotAvailable       = "NotAvailable"
 	reasonKeysNotFound       = "KeysNotFound"
 	reasonTrustNotFound      = "TrustDomainNotFound"
 	reasonAudienceConflict   = "AudienceConflict"

@@ -105,7 +105,9 @@ func bounded(to *time.Duration, d *gatewayv1.Duration, field string, least, most
 
 func trustEnums(feed *feedv1.TrustDomain, s *v1alpha1.TrustDomainSpec) error {
 	switch s.Binding {
-	case "", v1alpha1.BindingNone, v1alpha1.BindingPeer, v1alpha1.BindingProof:
+	case "", v1alpha1.BindingNone, v1alpha1.BindingPeer:
+	case v1alpha1.BindingProof:
+		return reject(reasonNotAvailable, "spec.binding: Proof is not available in this version")
 	default:
 		return reject(reasonInvalid, "spec.binding: %q is not known", s.Binding)
 	}
