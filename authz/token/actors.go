@@ -12,8 +12,12 @@ import (
 // acts for.
 func (m *members) actors(profile v1alpha1.AgentProfile) []string {
 	chain := m.act()
-	if profile == v1alpha1.AgentProfileAgenticContext {
+	switch profile {
+	case v1alpha1.AgentProfileActor:
+	case v1alpha1.AgentProfileAgenticContext:
 		chain = m.agentic(chain)
+	default: // who the agent is cannot be known
+		m.wrong("agents are named in a way that is not known here: " + string(profile))
 	}
 	if len(chain) > maxActors {
 		m.wrong("it names more than 32 actors")
@@ -23,73 +27,69 @@ func (m *members) actors(profile v1alpha1.AgentProfile) []string {
 
 // act reads nested actors (RFC 8693 section 4.1): the outermost is the newest.
 func (m *members) act() []string {
+	act, ok := m.object("act")
+	if !ok {
+		return nil
+	}
 	var chain []string
-	at := members{v: m.v}
-	for {
-		act, ok := at.object("act")
-		if !ok {
-			break
-		}
-		if at.rej == nil {
-			at.rej = exact(act, knownActor, []string{"sub", "iss", "act"})
-		}
-		at.v = act
+	m.inside(act, "act", func(at *members) {
 		chain = append(chain, at.text("sub"))
-		if at.rej != nil {
-			break
-		}
-	}
-	if at.rej != nil && m.rej == nil {
-		m.rej = at.rej
-	}
+		chain = append(chain, at.act()...)
+	}, "sub", "iss", "act")
 	return chain
 }
 
-func knownActor(name string) bool { return name == "sub" || name == "iss" || name == "act" }
-
-// agentic puts those in front of chain that agentic_ctx names: the current
-// actor, and whom it was handed over by (draft-araut-oauth-transaction-tokens-
-// for-agents-02). A token that one agent had from the start has neither, and
-// its act names the agent.
+// agentic adds to chain whom agentic_ctx names: the current actor, who is the
+// agent, and those by whom the transaction was handed over (draft-araut-oauth-
+// transaction-tokens-for-agents-02). A token that one agent had from the start
+// has neither, and its act names the agent.
 func (m *members) agentic(chain []string) []string {
 	ctx, ok := m.object("agentic_ctx")
 	if !ok {
 		return chain
 	}
-	c := members{v: ctx, rej: m.rej}
-	defer func() { m.rej = c.rej }()
-	if c.rej == nil {
-		c.rej = exact(ctx, knownAgentic, []string{"current_actor", "chain_metadata"})
+	var current string
+	var path []string
+	m.inside(ctx, "agentic_ctx", func(at *members) {
+		current, path = at.current(), at.path()
+	}, "current_actor", "chain_metadata")
+	switch {
+	case current != "":
+		chain = append([]string{current}, append(path, chain...)...)
+	case len(chain) > 0: // who handed it over is behind who acts
+		chain = slices.Insert(chain, 1, path...)
+	case len(path) > 0:
+		m.wrong("agentic_ctx names who handed it over, and not to whom")
 	}
+	return distinct(chain)
+}
+
+// distinct drops names that came before: who is in act is in the path too.
+func distinct(names []string) []string {
 	var out []string
-	if actor, ok := c.object("current_actor"); ok {
-		out = append(out, c.workload(actor))
-	}
-	for _, name := range append(c.path(), chain...) {
-		if !slices.Contains(out, name) {
-			out = append(out, name)
+	for _, n := range names {
+		if !slices.Contains(out, n) {
+			out = append(out, n)
 		}
 	}
 	return out
 }
 
-func knownAgentic(name string) bool { return name == "current_actor" || name == "chain_metadata" }
-
-// workload is the name of the current actor.
-func (m *members) workload(actor strictjson.Value) string {
-	a := members{v: actor, rej: m.rej}
-	identity, ok := a.object("identity")
+// current is the name of the current actor; empty: none is there.
+func (m *members) current() string {
+	actor, ok := m.object("current_actor")
 	if !ok {
-		a.wrong("agentic_ctx.current_actor has no identity")
-		m.rej = a.rej
 		return ""
 	}
-	id := members{v: identity, rej: a.rej}
-	if id.rej == nil {
-		id.rej = exact(identity, func(n string) bool { return n == "workload_id" }, []string{"workload_id"})
-	}
-	name := id.text("workload_id")
-	m.rej = id.rej
+	var name string
+	m.inside(actor, "current_actor", func(at *members) {
+		identity, ok := at.object("identity")
+		if !ok {
+			at.wrong("identity is missing")
+			return
+		}
+		at.inside(identity, "identity", func(at *members) { name = at.text("workload_id") }, "workload_id")
+	}, "identity")
 	return name
 }
 
@@ -99,23 +99,30 @@ func (m *members) path() []string {
 	if !ok {
 		return nil
 	}
-	list, ok := meta.Member("txn_path")
+	var out []string
+	m.inside(meta, "chain_metadata", func(at *members) { out = at.names("txn_path") }, "txn_path")
+	slices.Reverse(out)
+	return out
+}
+
+// names is a member that must be a list of names where it is there.
+func (m *members) names(name string) []string {
+	list, ok := m.v.Member(name)
 	if !ok {
 		return nil
 	}
 	if list.Kind() != strictjson.Array || list.Len() > maxActors {
-		m.wrong("agentic_ctx.chain_metadata.txn_path is not a list of at most 32")
+		m.wrong(name + " is not a list of at most 32 names")
 		return nil
 	}
-	var out []string
+	out := make([]string, 0, list.Len())
 	for v := range list.Elems() {
 		s, ok := v.Text()
 		if !ok || s == "" || len(s) > maxName {
-			m.wrong("agentic_ctx.chain_metadata.txn_path has something else than names")
+			m.wrong(name + " has something else than texts of 1 to 1024 bytes")
 			return nil
 		}
 		out = append(out, strings.Clone(s))
 	}
-	slices.Reverse(out)
 	return out
 }

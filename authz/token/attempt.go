@@ -35,8 +35,9 @@ type attempt struct {
 	key     *jwks.Key
 	claims  *Claims
 	cnf     confirmation
-	notYet  time.Time // nbf; zero: none
+	from    time.Time // the later one of iat and nbf
 	start   *start
+	began   time.Time
 }
 
 // reset keeps the memory of the documents, and nothing else.
@@ -178,7 +179,10 @@ func (a *attempt) readClaims(context.Context) *Rejection {
 		Domain: a.domain.Key, Audience: a.domain.Audience, Issuer: m.optional("iss"),
 		IssuedAt: m.time("iat"), ExpiresAt: m.time("exp"), Txn: m.text("txn"), Subject: m.text("sub"),
 		Requester: m.text("req_wl"), Scopes: m.scopes(), Actors: m.actors(a.domain.AgentProfile),
-		KeyID: a.header.kid, Hash: sha256.Sum256([]byte(a.compact.signed)),
+		Hash: sha256.Sum256([]byte(a.compact.signed)),
+	}
+	if a.key != nil { // Inspect reads claims also without
+		c.KeyID = a.key.ID
 	}
 	if len(c.Actors) > 0 {
 		c.Agent = c.Actors[0]
@@ -187,8 +191,11 @@ func (a *attempt) readClaims(context.Context) *Rejection {
 		c.Context, _ = tctx.Any().(map[string]any)
 	}
 	m.object("rctx")
+	a.from = c.IssuedAt
 	if _, ok := m.v.Member("nbf"); ok {
-		a.notYet = m.time("nbf")
+		if nbf := m.time("nbf"); nbf.After(a.from) {
+			a.from = nbf
+		}
 	}
 	a.cnf = m.confirmation()
 	if m.rej != nil {
@@ -212,7 +219,7 @@ func (a *attempt) checkLifetime(context.Context) *Rejection {
 	switch {
 	case !c.ExpiresAt.Add(d.Leeway).After(a.now):
 		return &Rejection{ReasonExpired, "its exp is past"}
-	case c.IssuedAt.After(a.now.Add(d.Leeway)) || a.notYet.After(a.now.Add(d.Leeway)):
+	case a.from.After(a.now.Add(d.Leeway)):
 		return &Rejection{ReasonNotYet, "its iat or nbf is in the future"}
 	case !c.ExpiresAt.After(c.IssuedAt):
 		return &Rejection{ReasonMissingClaim, "its exp is not after its iat"}
@@ -220,7 +227,8 @@ func (a *attempt) checkLifetime(context.Context) *Rejection {
 		return &Rejection{ReasonTooLong, "exp - iat is more than " + d.MaxLifetime.String()}
 	}
 	a.start = a.starts.first(d.Key, c.Txn, c.IssuedAt)
-	end := a.start.at().Add(d.MaxTxn)
+	a.began = a.start.at()
+	end := a.began.Add(d.MaxTxn)
 	if !end.After(a.now) {
 		return tooLong(d)
 	}

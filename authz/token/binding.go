@@ -27,6 +27,9 @@ func (m *members) confirmation() confirmation {
 	if !ok {
 		return c
 	}
+	if cnf.Len() == 0 {
+		m.wrong("cnf does not say to whom")
+	}
 	for name, v := range cnf.Members() {
 		if name != "x5t#S256" {
 			c.other = true

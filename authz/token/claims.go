@@ -1,6 +1,8 @@
 package token
 
 import (
+	"fmt"
+	"io"
 	"log/slog"
 	"time"
 
@@ -30,9 +32,10 @@ type Claims struct {
 	// Context is tctx, decoded: map[string]any, []any, string, int64 (a number
 	// that is whole), float64, bool, nil. Nil: none.
 	Context map[string]any
-	// KeyID is the kid of the key that signed.
+	// KeyID is the kid of the key that signed; empty: it has none.
 	KeyID string
-	// Hash is SHA-256 of the token: its name in records and revocations.
+	// Hash is SHA-256 of what was signed, header and payload: the token's name
+	// in records and revocations. A signature can be written in two ways.
 	Hash [32]byte
 }
 
@@ -57,3 +60,11 @@ func (Secret) String() string { return "[token]" }
 
 // GoString keeps a token out of %#v.
 func (Secret) GoString() string { return "[token]" }
+
+// Format keeps a token out of every other verb: of one that does not go with
+// a text, fmt would show the text itself.
+func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String()) } // fmt has no place for an error
+
+// MarshalText keeps a token out of JSON. Who means to hand it on says
+// string(s).
+func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }

@@ -1,6 +1,7 @@
 package token
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -8,8 +9,12 @@ import (
 	"io"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/hopgate/hopgate/gateway/api/feedv1"
+	"github.com/hopgate/hopgate/gateway/api/v1alpha1"
 )
 
 // Params are the claims of a token that Mint makes.
@@ -31,7 +36,8 @@ type Params struct {
 	// Context is tctx; nil: none.
 	Context  map[string]any
 	IssuedAt time.Time
-	// Lifetime is exp - iat, in whole seconds, at least one.
+	// Lifetime is exp - iat, at least a second. What is below a second is cut
+	// off.
 	Lifetime time.Duration
 }
 
@@ -86,7 +92,23 @@ func (k *Key) Mint(p Params, r io.Reader) (Secret, error) {
 	if len(out) > MaxBytes {
 		return "", fmt.Errorf("make token: it would have %d bytes, and none is believed above %d", len(out), MaxBytes)
 	}
+	if err := readable(out); err != nil {
+		return "", fmt.Errorf("make token: no verifier could read it: %w", err)
+	}
 	return Secret(out), nil
+}
+
+// readable reads a token as Verify would, as far as no key is needed.
+func readable(raw string) error {
+	a := attempt{raw: raw, domain: &domain{TrustDomain: feedv1.TrustDomain{AgentProfile: v1alpha1.AgentProfileActor}}}
+	for _, read := range []func(*attempt, context.Context) *Rejection{
+		(*attempt).split, (*attempt).readHeader, (*attempt).checkType, (*attempt).readPayload, (*attempt).readClaims,
+	} {
+		if rej := read(&a, context.Background()); rej != nil { // none of them waits
+			return rej
+		}
+	}
+	return nil
 }
 
 func (p *Params) claims(r io.Reader) (*mintedClaims, error) {
@@ -95,11 +117,13 @@ func (p *Params) claims(r io.Reader) (*mintedClaims, error) {
 		return nil, errors.New("it needs an audience and a subject")
 	case p.Lifetime < time.Second:
 		return nil, fmt.Errorf("its life is %s, and must be at least 1s", p.Lifetime)
+	case !utf8.ValidString(strings.Join(append([]string{p.Audience, p.Issuer, p.Subject, p.Txn, p.Requester, p.Agent}, p.Actors...), " ")):
+		return nil, errors.New("one of its names is not UTF-8") // JSON would make another name of it
 	case p.Agent == "" && len(p.Actors) > 0:
 		return nil, errors.New("it has actors, and no agent that acts for them")
 	}
 	c := &mintedClaims{
-		Issuer: p.Issuer, IssuedAt: p.IssuedAt.Unix(), ExpiresAt: p.IssuedAt.Add(p.Lifetime).Unix(), Audience: p.Audience,
+		Issuer: p.Issuer, IssuedAt: p.IssuedAt.Unix(), ExpiresAt: p.IssuedAt.Unix() + int64(p.Lifetime/time.Second), Audience: p.Audience,
 		Txn: p.Txn, Subject: p.Subject, Requester: p.Requester, Context: p.Context,
 	}
 	var err error
@@ -129,7 +153,7 @@ func scopeOf(scopes []string) (string, error) {
 		return NoScope, nil
 	}
 	for _, s := range scopes {
-		if s == "" || strings.ContainsAny(s, " \t\r\n") {
+		if !scopeToken(s) {
 			return "", fmt.Errorf("scope %q is not one word", s)
 		}
 	}

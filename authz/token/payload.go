@@ -1,8 +1,10 @@
 package token
 
 import (
+	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/hopgate/hopgate/authz/strictjson"
 )
@@ -28,37 +30,57 @@ func readPayload(raw []byte, d *strictjson.Doc) *Rejection {
 	if d.Root().Kind() != strictjson.Object {
 		return &Rejection{ReasonMalformed, "its payload is not an object"}
 	}
-	return exact(d.Root(), knownClaim, claimNames())
+	return exact(d.Root(), claimNames[:])
 }
 
 // claimNames are the claims that are read.
-func claimNames() []string {
-	return []string{
-		"iss", "sub", "aud", "exp", "nbf", "iat", "txn", "scope", "req_wl", "tctx", "rctx", "act", "agentic_ctx", "cnf", "jti",
-	}
+var claimNames = [...]string{
+	"iss", "sub", "aud", "exp", "nbf", "iat", "txn", "scope", "req_wl", "tctx", "rctx", "act", "agentic_ctx", "cnf", "jti",
 }
 
-func knownClaim(name string) bool {
-	switch name {
-	case "iss", "sub", "aud", "exp", "nbf", "iat", "txn", "scope", "req_wl", "tctx", "rctx", "act", "agentic_ctx", "cnf", "jti":
-		return true
-	}
-	return false
-}
-
-// exact refuses members of v that differ from a known name by case alone.
-func exact(v strictjson.Value, known func(string) bool, names []string) *Rejection {
+// exact refuses members of v that differ by case alone from one of these
+// names, which are in lower case.
+func exact(v strictjson.Value, names []string) *Rejection {
 	for name := range v.Members() {
-		if known(name) {
+		if slices.Contains(names, name) {
 			continue
 		}
+		var b [maxKnown]byte
+		f := fold(b[:0], name)
 		for _, n := range names {
-			if strings.EqualFold(name, n) {
+			if n == string(f) {
 				return &Rejection{ReasonMalformed, "it has a member that differs from " + n + " by case alone"}
 			}
 		}
 	}
 	return nil
+}
+
+// maxKnown is at least as long as every name that is known.
+const maxKnown = 16
+
+// fold appends name in the lower case that every reader could take it for
+// which does not look at case: two letters beyond ASCII are a k and an s to
+// them (Unicode simple case folding). Nil: it has no such form that could be
+// known. It makes nothing on the heap: also who has signed nothing gets here.
+func fold(b []byte, name string) []byte {
+	for _, r := range name {
+		switch {
+		case len(b) == maxKnown:
+			return nil
+		case 'A' <= r && r <= 'Z':
+			b = append(b, byte(r)+'a'-'A')
+		case r < utf8.RuneSelf:
+			b = append(b, byte(r))
+		case r == '\u212a': // Kelvin sign
+			b = append(b, 'k')
+		case r == '\u017f': // long s
+			b = append(b, 's')
+		default:
+			return nil
+		}
+	}
+	return b
 }
 
 // audience is aud: a text, or an array of one (RFC 7519 section 4.1.3). A token
@@ -85,14 +107,27 @@ func missing(name string) *Rejection { return &Rejection{ReasonMissingClaim, nam
 // members read members of an object, and keep the first that is not as it
 // must be.
 type members struct {
-	v   strictjson.Value
+	v strictjson.Value
+	// in is where the object is, with a dot behind; empty: it is the payload.
+	in  string
 	rej *Rejection
 }
 
 func (m *members) wrong(detail string) {
 	if m.rej == nil {
-		m.rej = &Rejection{ReasonMissingClaim, detail}
+		m.rej = &Rejection{ReasonMissingClaim, m.in + detail}
 	}
+}
+
+// inside reads the members of v, which is one of m's, and of which no other
+// reader may take one for another.
+func (m *members) inside(v strictjson.Value, name string, read func(*members), known ...string) {
+	at := members{v: v, in: m.in + name + ".", rej: m.rej}
+	if at.rej == nil {
+		at.rej = exact(v, known)
+	}
+	read(&at)
+	m.rej = at.rej
 }
 
 // text is a member that must be a text of a bounded length, and not empty. What
@@ -159,9 +194,21 @@ func (m *members) scopes() []string {
 	}
 	words := strings.Split(strings.Clone(s), " ")
 	for _, w := range words {
-		if w == "" {
-			m.wrong("scope has more than one space between its words")
+		if !scopeToken(w) {
+			m.wrong("scope is not words of visible ASCII with one space between them")
+			break
 		}
 	}
 	return words
+}
+
+// scopeToken reports whether w is one word of a scope. A tab, or a space of
+// another alphabet, would make two of it for some readers.
+func scopeToken(w string) bool {
+	for i := range len(w) {
+		if w[i] <= ' ' || w[i] > '~' || w[i] == '"' || w[i] == '\\' {
+			return false
+		}
+	}
+	return w != ""
 }

@@ -56,15 +56,22 @@ type domain struct {
 // believed is a verified token. Whether it may be presented now, and by this
 // peer, is looked at each time.
 type believed struct {
-	claims     *Claims
-	cnf        confirmation
+	claims *Claims
+	cnf    confirmation
+	// from is the later one of iat and nbf.
+	from time.Time
+	// start is the transaction's, and began is when that was: claims end by it.
 	start      *start
+	began      time.Time
 	generation uint64 // of the key set
 	epoch      uint64
 }
 
 // New makes a Verifier that believes nobody.
 func New(cfg Config) (*Verifier, error) {
+	if cfg.CacheSize < 0 {
+		return nil, fmt.Errorf("make verifier: it cannot remember %d tokens", cfg.CacheSize)
+	}
 	if cfg.Log != nil {
 		cfg.Keys.Log = cfg.Log
 	}
@@ -129,6 +136,9 @@ func (v *Verifier) Forget() { v.epoch.Add(1) }
 // shared; leeway is that of their trust domain. The code is empty, or a name
 // of the denial table, and then there are no claims.
 func (v *Verifier) Verify(ctx context.Context, now time.Time, raw string, l *feedv1.Listener, p Peer) (c *Claims, leeway time.Duration, code string) {
+	if len(raw) > MaxBytes { // not even looked up: that costs by the byte
+		return nil, 0, ReasonMalformed.Code()
+	}
 	domains := *v.domains.Load()
 	epoch := v.epoch.Load()
 	for _, key := range l.TrustDomains {
@@ -150,8 +160,8 @@ func (v *Verifier) Verify(ctx context.Context, now time.Time, raw string, l *fee
 func (b *believed) current(d *domain, now time.Time, epoch uint64) bool {
 	view := d.source.View()
 	return b.epoch == epoch && view.Usable(now) && view.Generation == b.generation &&
-		b.claims.ExpiresAt.Add(d.Leeway).After(now) && b.start.at().Add(d.MaxTxn).After(now) &&
-		!b.claims.IssuedAt.After(now.Add(d.Leeway))
+		b.claims.ExpiresAt.Add(d.Leeway).After(now) && !b.from.After(now.Add(d.Leeway)) &&
+		b.start.at().Equal(b.began) && b.began.Add(d.MaxTxn).After(now)
 }
 
 // verify goes through all steps, and remembers a token that passes.
@@ -175,7 +185,7 @@ func (v *Verifier) verify(ctx context.Context, now time.Time, raw string, l *fee
 	}
 	// The key is a copy: raw may be a view of a request.
 	a.domain.cache.Add(strings.Clone(raw), &believed{
-		claims: a.claims, cnf: a.cnf, start: a.start, generation: a.view.Generation, epoch: epoch,
+		claims: a.claims, cnf: a.cnf, from: a.from, start: a.start, began: a.began, generation: a.view.Generation, epoch: epoch,
 	})
 	return a.claims, a.domain.Leeway, ""
 }
