@@ -75,22 +75,36 @@ spec:
 // allow is a rule that lets every verified caller do this.
 func allow(name, to string) string { return "{name: " + name + ", to: " + to + ", action: Allow}" }
 
-// config is a GatewayConfig that opens hosts of this machine: NAME:PORT. More
-// is further fields of its spec.
-func config(more string, hosts ...string) string {
+// config is the GatewayConfig of the Gateway; fields are those of its spec, in
+// flow style.
+func config(fields ...string) string {
+	text := `
+apiVersion: hopgate.dev/v1alpha1
+kind: GatewayConfig
+metadata: {name: egress}
+spec:
+  unmatched: Deny
+`
+	for _, f := range fields {
+		text += "  " + f + "\n"
+	}
+	return text + "---\n"
+}
+
+// egress opens hosts of this machine, NAME:PORT, and has all other names asked
+// of a resolver; empty: the system's.
+func egress(resolver string, hosts ...string) string {
 	var b strings.Builder
-	b.WriteString("\napiVersion: hopgate.dev/v1alpha1\nkind: GatewayConfig\nmetadata: {name: egress}\nspec:\n  unmatched: Deny\n")
-	if more != "" {
-		b.WriteString("  " + more + "\n")
+	b.WriteString("egress: {")
+	if resolver != "" {
+		fmt.Fprintf(&b, "resolvers: [%q], ", resolver)
 	}
-	if len(hosts) > 0 {
-		b.WriteString("  egress:\n    hosts:\n")
-	}
+	b.WriteString("hosts: [")
 	for _, h := range hosts {
 		name, port, _ := strings.Cut(h, ":")
-		fmt.Fprintf(&b, "    - {name: %s, addresses: [127.0.0.1], ports: [%s]}\n", name, port)
+		fmt.Fprintf(&b, "{name: %s, addresses: [127.0.0.1], ports: [%s]}, ", name, port)
 	}
-	return b.String() + "---\n"
+	return b.String() + "]}"
 }
 
 // trust is a TrustDomain of the local key: leeway and more are fields of its

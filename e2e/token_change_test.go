@@ -22,3 +22,6 @@ func lifetime(d time.Duration) func(*token.Params) { return func(p *token.Params
 func issued(ago time.Duration) func(*token.Params) {
 	return func(p *token.Params) { p.IssuedAt = p.IssuedAt.Add(-ago) }
 }
+
+// longAgo is longer than a token lives, and the leeway.
+const longAgo = 20 * time.Minute

@@ -23,7 +23,7 @@ func TestToolsOddJSON(t *testing.T) {
 	t.Parallel()
 	u := newUpstream(t, nil)
 	g := testgateway.Run(t, map[string]string{
-		"gateway.yaml": testgateway.Listeners + config("") + service("tools", u.port(), mcp, "/mcp"),
+		"gateway.yaml": testgateway.Listeners + config() + service("tools", u.port(), mcp, "/mcp"),
 		"policy.yaml":  policy("researcher", searchRule),
 	})
 	token := g.Token()
@@ -155,7 +155,7 @@ func TestBodyBudget(t *testing.T) {
 	t.Parallel()
 	u := newUpstream(t, nil)
 	g := testgateway.Run(t, map[string]string{
-		"gateway.yaml": testgateway.Listeners + config("") + service("models", u.port(), openAI, "/v1"),
+		"gateway.yaml": testgateway.Listeners + config() + service("models", u.port(), openAI, "/v1"),
 		"policy.yaml":  policy("all", allow("models", "{type: Models, models: [{providers: [{name: models}]}]}")),
 	}, func(c *laptop.Config) { c.BodyBudget = 100 << 10 })
 	body := `{"model":"small-1","messages":[{"role":"user","content":"acme/x"}]}`
@@ -181,7 +181,7 @@ func TestUnfinishedBody(t *testing.T) {
 	t.Parallel()
 	u := newUpstream(t, nil)
 	g := testgateway.Run(t, map[string]string{
-		"gateway.yaml": testgateway.Listeners + config("") + service("tools", u.port(), mcp, "/mcp"),
+		"gateway.yaml": testgateway.Listeners + config() + service("tools", u.port(), mcp, "/mcp"),
 		"policy.yaml":  policy("all", allow("tools", "{type: Tools, tools: [{servers: [{name: tools}]}]}")),
 	})
 	c, err := net.Dial("tcp", strings.TrimPrefix(g.URL(""), "http://"))

@@ -83,7 +83,7 @@ func TestTools(t *testing.T) {
 	t.Parallel()
 	ts := newToolServer(t)
 	g := testgateway.Run(t, map[string]string{
-		"gateway.yaml": testgateway.Listeners + config("") + service("tools", ts.port(), mcp, "/mcp"),
+		"gateway.yaml": testgateway.Listeners + config() + service("tools", ts.port(), mcp, "/mcp"),
 		"policy.yaml":  policy("researcher", searchRule),
 	})
 	s, err := connect(t, g, "/mcp", g.Token())
@@ -146,7 +146,7 @@ func TestToolsBaseMethods(t *testing.T) {
 	t.Parallel()
 	ts := newToolServer(t)
 	g := testgateway.Run(t, map[string]string{
-		"gateway.yaml": testgateway.Listeners + config("") + service("tools", ts.port(), mcp, "/mcp"),
+		"gateway.yaml": testgateway.Listeners + config() + service("tools", ts.port(), mcp, "/mcp"),
 		"policy.yaml":  policy("researcher", searchRule),
 	})
 	for _, tc := range []struct {

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/hopgate/hopgate/gateway/api/wire"
 )
 
 // upstream is a backend that keeps what it was sent. When its test ends,
@@ -65,7 +67,7 @@ func (u *upstream) clean(t testing.TB) {
 	for _, r := range u.requests() {
 		for name, values := range r.Header {
 			low := strings.ToLower(name)
-			if low == "txn-token" || strings.HasPrefix(low, "proxy-") || strings.HasPrefix(low, "x-hop") || strings.HasPrefix(low, "x-envoy-") {
+			if low == "txn-token" || strings.HasPrefix(low, "proxy-") || strings.HasPrefix(low, wire.HeaderPrefix) || strings.HasPrefix(low, "x-envoy-") {
 				t.Errorf("the upstream of %s %s was sent %s: %q", r.Method, r.URL, name, values)
 			}
 			if strings.Contains(strings.Join(values, " "), "eyJ") {
@@ -94,4 +96,12 @@ func (u *upstream) paths() []string {
 		out = append(out, r.URL.Path)
 	}
 	return out
+}
+
+// httpServer is a backend that nothing is kept of. It gives its port.
+func httpServer(t testing.TB, h http.HandlerFunc) string {
+	t.Helper()
+	s := httptest.NewServer(h)
+	t.Cleanup(func() { s.CloseClientConnections(); s.Close() })
+	return s.URL[strings.LastIndex(s.URL, ":")+1:]
 }
