@@ -47,6 +47,9 @@ const (
 // and, where they are empty, Text and Retry of d are taken from the code.
 func Say(c Code, d surface.Denial, o Occasion) Answer {
 	d.Code, d.Status = c.Name, c.HTTPStatus()
+	if o.Proxy {
+		d.Status = proxyStatus(c)
+	}
 	if d.Text == "" {
 		d.Text = c.Text
 	}
@@ -130,16 +133,27 @@ func text(c Code, d *surface.Denial) Answer {
 	return Answer{Headers: []Header{{"content-type", typeText}}, Body: []byte(b.String())}
 }
 
-// proxy says what a client of a proxy looks for: 407 when it sent no token,
-// and RFC 9209's Proxy-Status. A token that is there and bad is a 403: asking
-// for credentials again would have the client send the same ones.
-func proxy(c Code, a *Answer) {
+// proxyStatus is 407 when no token was sent. A token that is there and bad is a
+// 403: asking for credentials again would have the client send the same ones.
+func proxyStatus(c Code) int {
 	switch {
 	case c.Name == TokenMissing:
-		a.Status = http.StatusProxyAuthRequired
-		a.Headers = append(a.Headers, Header{"proxy-authenticate", `Basic realm="hopgate", Bearer`})
+		return http.StatusProxyAuthRequired
 	case c.Kind == Unauthenticated:
-		a.Status = http.StatusForbidden
+		return http.StatusForbidden
+	default:
+		return c.HTTPStatus()
+	}
+}
+
+// proxy says what a client of a proxy looks for: which credentials it is to
+// send, and RFC 9209's Proxy-Status. Its status goes before that of any surface.
+func proxy(c Code, a *Answer) {
+	if c.Kind == Unauthenticated {
+		a.Status = proxyStatus(c)
+	}
+	if c.Name == TokenMissing {
+		a.Headers = append(a.Headers, Header{"proxy-authenticate", `Basic realm="hopgate", Bearer`})
 	}
 	kind := "http_request_denied"
 	if c.Kind == Unavailable {

@@ -69,6 +69,8 @@ func TestSay(t *testing.T) {
 		{"problem's rule", RuleDenied, Occasion{}, 403, typeProblem, []string{"rule"}, "r"},
 		{"no token", TokenMissing, Occasion{}, 401, typeProblem, []string{"retry"}, "after_renewal"},
 		{"no token at a proxy", TokenMissing, Occasion{Proxy: true}, 407, typeProblem, []string{"code"}, "token_missing"},
+		{"a problem's status is the answer's", TokenMissing, Occasion{Proxy: true}, 407, typeProblem, []string{"status"}, float64(407)},
+		{"a bad token's status is the answer's", TokenExpired, Occasion{Proxy: true}, 403, typeProblem, []string{"status"}, float64(403)},
 		{"bad token at a proxy", TokenExpired, Occasion{Proxy: true}, 403, typeProblem, []string{"code"}, "token_expired"},
 		{"later", Overloaded, Occasion{}, 503, typeProblem, []string{"retry"}, "later"},
 		{"tool", RuleDenied, Occasion{Surface: v1alpha1.SurfaceTools, MCP: call(t)}, 403, typeJSON, []string{"error", "code"}, float64(-32043)},
