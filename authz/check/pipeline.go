@@ -30,7 +30,11 @@ func (s *Service) judge(ctx context.Context, w *work, in inside) bool {
 	if !s.place(w, in) {
 		return false
 	}
-	if !s.identify(ctx, w) || !w.recognise() {
+	if !s.identify(ctx, w) {
+		w.glance()
+		return false
+	}
+	if !w.recognise() {
 		return false
 	}
 	// What no policy can open comes before policy, so that its reason is told;

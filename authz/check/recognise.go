@@ -114,6 +114,26 @@ func (w *work) plain(e wire.Entry) bool {
 	return true
 }
 
+// glance tells, for the record of a hop that is denied already, where it was
+// to go. Its body is not read: who it is from is not known.
+func (w *work) glance() {
+	code := w.code
+	if w.destination(w.hop.Target.Entry) {
+		a := &w.hop.Action
+		a.Method = w.req.Method
+		if a.Kind == "" {
+			a.Kind = v1alpha1.SurfaceHTTP
+		}
+		switch path, err := egress.CanonicalPath(w.req.Path); {
+		case w.req.Method == http.MethodConnect:
+			a.Kind = v1alpha1.SurfaceHosts
+		case err == nil:
+			a.Path = path
+		}
+	}
+	w.code, w.reason, w.text = code, "", ""
+}
+
 // length is what the request says of its body; -1: nothing, and there may be
 // one. Only HTTP/1 says by its silence that there is none. What a tunnel or an
 // upgraded connection carries nobody says.
