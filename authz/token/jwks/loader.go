@@ -21,7 +21,7 @@ type document struct {
 type validators struct{ etag, lastModified string }
 
 // loader gets a document once. have are the validators of the one that was
-// accepted last.
+// accepted last; ctx has a deadline.
 type loader interface {
 	load(ctx context.Context, have validators) (document, error)
 }

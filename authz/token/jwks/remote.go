@@ -25,12 +25,12 @@ const maxRedirects = 3
 // newRemote checks the URL: https, or http to this machine. What comes over
 // the network in the clear could be anybody's keys. A redirect stays where the
 // URL points: who may give keys is said by the configuration, not by a server.
-func newRemote(raw string, transport http.RoundTripper, timeout time.Duration) (*remote, error) {
+func newRemote(raw string, transport http.RoundTripper) (*remote, error) {
 	u, err := url.Parse(raw)
 	if err != nil || !permitted(u) {
 		return nil, errors.New("its URL is not https, or http to a loopback address")
 	}
-	r := &remote{url: raw, client: &http.Client{Transport: transport, Timeout: timeout}}
+	r := &remote{url: raw, client: &http.Client{Transport: transport}}
 	r.client.CheckRedirect = func(to *http.Request, via []*http.Request) error {
 		switch {
 		case len(via) > maxRedirects:

@@ -56,7 +56,7 @@ func (s *Source) open() error {
 	case inline && remote || inline && local || remote && local:
 		return errors.New("it names more than one place for its keys")
 	case remote:
-		r, err := newRemote(s.spec.URL, s.cfg.Transport, s.cfg.Timeout)
+		r, err := newRemote(s.spec.URL, s.cfg.Transport)
 		if err != nil {
 			return err
 		}
