@@ -165,6 +165,7 @@ func (g *Guard) Run(ctx context.Context, stopped func()) error {
 	<-ctx.Done()
 	stopped()
 	wg.Wait()
+	g.register.Shutdown()
 	g.closeExits()
 	end()
 	return errors.Join(append(errs, <-record)...)

@@ -29,6 +29,7 @@ type Hop struct {
 	cutBy   Cut           // guarded by the register's shard
 	closed  time.Time     // guarded by the register's shard
 	log     *Logged       // guarded by the register's shard
+	down    bool          // guarded by the register's shard; the gateway went down first
 }
 
 type state uint32

@@ -193,7 +193,7 @@ func (r *Register) finish(hops map[ID]*Hop, h *Hop, over bool) {
 		r.pending.Add(-1)
 	}
 	h.state.Store(uint32(stateClosed))
-	end := Ending{How: howOf(h.cutBy, h.log), Log: h.log, Lived: r.cfg.Now().Sub(h.entered), CutCode: h.cutBy.Code}
+	end := Ending{How: h.howEnded(), Log: h.log, Lived: r.cfg.Now().Sub(h.entered), CutCode: h.cutBy.Code}
 	r.cfg.Ended(h, end)
 }
 
