@@ -132,6 +132,9 @@ func (g *Guard) Record() *audit.Log { return g.log }
 // Live is how many hops are pending or live.
 func (g *Guard) Live() int { return g.register.Len() }
 
+// Settle waits until every hop has ended and Envoy has said how, or ctx ends.
+func (g *Guard) Settle(ctx context.Context) { g.register.Settle(ctx) }
+
 // Ready reports whether there is a feed to decide by.
 func (g *Guard) Ready() bool { return g.check.World() != nil }
 

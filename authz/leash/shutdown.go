@@ -1,6 +1,27 @@
 package leash
 
-import "github.com/hopgate/hopgate/authz/audit"
+import (
+	"context"
+	"time"
+
+	"github.com/hopgate/hopgate/authz/audit"
+)
+
+// settlePoll is how often Settle looks.
+const settlePoll = 10 * time.Millisecond
+
+// Settle waits until every hop has ended, or ctx has.
+func (r *Register) Settle(ctx context.Context) {
+	t := time.NewTicker(settlePoll)
+	defer t.Stop()
+	for r.Len() > 0 {
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+		}
+	}
+}
 
 // Shutdown ends every hop that is left, when nobody will speak of it any more:
 // one that was cut as it was cut, one that was logged as it was logged, any

@@ -1,6 +1,7 @@
 package leash
 
 import (
+	"context"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -41,4 +42,26 @@ func TestShutdownEndsWhatIsLeft(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestSettle(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, Config{})
+		h := r.enter(t, 1, time.Hour)
+		r.Open(h.ID, func(Cut) {})
+		begun := time.Now()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		r.Settle(ctx)
+		if d := time.Since(begun); d != time.Second {
+			t.Errorf("waited %s for a hop that does not end, want 1s", d)
+		}
+		time.AfterFunc(300*time.Millisecond, func() { r.Closed(h.ID); r.Logged(h.ID, Logged{Details: "via_upstream"}) })
+		r.Settle(t.Context())
+		if d := time.Since(begun); d > 1400*time.Millisecond {
+			t.Errorf("waited %s after the last hop had ended", d-1300*time.Millisecond)
+		}
+		r.wantEnds(t, audit.EndDone)
+	})
 }

@@ -99,7 +99,13 @@ func (l *Laptop) drain() {
 	if err := l.envoy.Admin().Drain(ctx); err != nil {
 		l.cfg.Log.Warn("not all requests ended in time", "error", err)
 	}
+	settle, done := context.WithTimeout(context.Background(), settleTime)
+	defer done()
+	l.guard.Settle(settle)
 }
+
+// settleTime bounds the wait for Envoy's word on how the last hops ended.
+const settleTime = time.Second
 
 // readyPoll is how often readiness is looked at, until it comes.
 const readyPoll = 10 * time.Millisecond
