@@ -67,9 +67,9 @@ func (a agent) research(ctx context.Context) error {
 	defer s.Close()
 	a.call(ctx, s, "search_code", map[string]any{"repo": "acme/rocket", "query": "fuel", "limit": 10})
 	a.call(ctx, s, "delete_repo", map[string]any{"repo": "acme/rocket"})
-	a.call(ctx, s, "search_code", map[string]any{"repo": "rival/secrets", "limit": 10})
+	a.call(ctx, s, "search_code", map[string]any{"repo": "rival/secrets", "query": "fuel", "limit": 10})
 	// The session is alive after two refusals.
-	a.call(ctx, s, "search_code", map[string]any{"repo": "acme/rocket", "limit": 1})
+	a.call(ctx, s, "search_code", map[string]any{"repo": "acme/rocket", "query": "tank", "limit": 1})
 	long := strings.Repeat("What is the answer? ", 300<<10/20)
 	if err := a.chat(ctx, "small-1", long, false); err != nil {
 		return err

@@ -15,9 +15,14 @@ import (
 // demo is one run.
 type demo struct {
 	hopgate, agent, config string
-	out                    io.Writer
+	// freePorts has the demo use free ports, on a copy of the example's files.
+	freePorts bool
+	// curlPath is where curl is; empty: there is none.
+	curlPath string
+	out      io.Writer
 
 	dir   string // of this run
+	ports ports
 	roots string // PEM file that clients of the web site trust
 	shown []expected
 }
@@ -29,7 +34,10 @@ func (d *demo) run(ctx context.Context) (err error) {
 		return err
 	}
 	defer os.RemoveAll(d.dir)
-	w, err := world.Start(time.Now())
+	if err := d.settle(); err != nil {
+		return err
+	}
+	w, err := world.Start(time.Now(), d.ports.world())
 	if err != nil {
 		return err
 	}
@@ -68,16 +76,17 @@ func (d *demo) tries(ctx context.Context) error {
 		deny("Tools", "tools/call", "search_code", "no_rule"), allow("Tools", "tools/call", "search_code"),
 		allow("Models", "chat", "small-1"), deny("Models", "chat", "large-1", "no_rule"), allow("Models", "chat", "small-1"),
 	)
-	d.say("\n== curl: the same token, as the password of the proxy's user")
+	d.say("\n== %s: the same token, as the password of the proxy's user", d.clientName())
+	web := d.web()
 	for _, t := range []struct {
 		url, code string
 	}{
-		{"https://web.example:9443/", ""},
+		{web, ""},
 		{"https://evil.example/", "no_rule"},
 		{"https://169.254.169.254/latest/meta-data/", "address_denied"},
 		{"https://intranet.example/", "address_denied"},
 	} {
-		if err := d.curl(ctx, good, t.url, t.code); err != nil {
+		if err := d.fetch(ctx, good, t.url, t.code); err != nil {
 			return err
 		}
 	}
@@ -87,7 +96,7 @@ func (d *demo) tries(ctx context.Context) error {
 // badTokens are no token, an expired one, one of another trust domain, and one
 // that expires while a stream is open.
 func (d *demo) badTokens(ctx context.Context) error {
-	d.say("\n== curl: without a token, with an expired one, with one of another trust domain")
+	d.say("\n== %s: without a token, with an expired one, with one of another trust domain", d.clientName())
 	expired, err := d.sign(ctx, "--ttl", "5m", "--issued", "-1h")
 	if err != nil {
 		return err
@@ -99,7 +108,7 @@ func (d *demo) badTokens(ctx context.Context) error {
 	for _, t := range []struct{ token, code string }{
 		{"", "token_missing"}, {expired, "token_expired"}, {foreign, "token_wrong_domain"},
 	} {
-		if err := d.curl(ctx, t.token, "https://web.example:9443/", t.code); err != nil {
+		if err := d.fetch(ctx, t.token, d.web(), t.code); err != nil {
 			return err
 		}
 	}
@@ -111,6 +120,7 @@ func (d *demo) badTokens(ctx context.Context) error {
 	if err := d.runAgent(ctx, short, "watch"); err != nil {
 		return err
 	}
-	d.expect(ends(allow("Tools", "tools/call", "watch_build"), "expired"))
+	// The client says goodbye with the token that has expired.
+	d.expect(ends(allow("Tools", "tools/call", "watch_build"), "expired"), deny("Tools", "DELETE", "127.0.0.1", "token_expired"))
 	return nil
 }

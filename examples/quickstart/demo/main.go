@@ -14,10 +14,11 @@ import (
 )
 
 func main() {
-	d := demo{out: os.Stdout}
+	d := demo{out: os.Stdout, curlPath: findCurl()}
 	flag.StringVar(&d.hopgate, "hopgate", "bin/hopgate", "path of hopgate")
 	flag.StringVar(&d.agent, "agent", "bin/quickstart-agent", "path of the example's agent")
 	flag.StringVar(&d.config, "config", "examples/quickstart", "folder of the example")
+	flag.BoolVar(&d.freePorts, "free-ports", false, "use free ports, on a copy of the example's files")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -16,11 +15,6 @@ import (
 
 // transaction is the one that the example's agent is in.
 const transaction = "quickstart-1"
-
-const (
-	proxyAddress = "127.0.0.1:3128"
-	routeAddress = "http://127.0.0.1:8080"
-)
 
 // gateway is a running hopgate.
 type gateway struct {
@@ -60,15 +54,6 @@ func (g *gateway) stop() error {
 		return fmt.Errorf("hopgate ended badly: %w; it said:\n%s", err, g.log)
 	}
 	return nil
-}
-
-func freeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	defer l.Close()
-	return l.Addr().String(), nil
 }
 
 func ready(ctx context.Context, url string, ended <-chan error) error {
@@ -117,29 +102,11 @@ func stderrOf(err error) string {
 
 func (d *demo) runAgent(ctx context.Context, token, job string) error {
 	cmd := exec.CommandContext(ctx, d.agent, job)
-	cmd.Env = append(os.Environ(), "GATEWAY="+routeAddress, "TXN_TOKEN="+token)
+	cmd.Env = append(os.Environ(), "GATEWAY=http://"+d.ports.at(routePort), "TXN_TOKEN="+token)
 	out, err := cmd.CombinedOutput()
 	d.say("%s", strings.TrimRight(string(out), "\n"))
 	if err != nil {
 		return fmt.Errorf("run agent %s: %w", job, err)
 	}
-	return nil
-}
-
-// curl asks for a page by the proxy, and expects this code; empty: allowed.
-func (d *demo) curl(ctx context.Context, token, url, code string) error {
-	args := []string{"--silent", "--show-error", "--max-time", "10", "--proxy", proxyAddress, "--cacert", d.roots, "--proxy-user", "agent:" + token, url}
-	if token == "" {
-		args = append(args[:len(args)-3], url)
-	}
-	out, err := exec.CommandContext(ctx, "curl", args...).CombinedOutput()
-	d.say("  curl %s: %s", url, strings.TrimSpace(string(out)))
-	if (err == nil) != (code == "") {
-		return fmt.Errorf("curl %s ended with %v, want denied: %v", url, err, code != "")
-	}
-	host, _, _ := strings.Cut(strings.TrimPrefix(url, "https://"), "/")
-	host, _, _ = strings.Cut(host, ":")
-	e := expected{surface: "Hosts", method: "CONNECT", name: host, code: code}
-	d.expect(e)
 	return nil
 }

@@ -14,13 +14,13 @@ import (
 	"github.com/miekg/dns"
 )
 
-// Addresses are where the world listens, as the example's configuration says.
-const (
-	ToolsAddress  = "127.0.0.1:9101"
-	ModelsAddress = "127.0.0.1:9102"
-	WebAddress    = "127.0.0.1:9443"
-	DNSAddress    = "127.0.0.1:9053"
-)
+// Addresses are where the world listens.
+type Addresses struct{ Tools, Models, Web, DNS string }
+
+// Documented are those that the example's files say.
+func Documented() Addresses {
+	return Addresses{Tools: "127.0.0.1:9101", Models: "127.0.0.1:9102", Web: "127.0.0.1:9443", DNS: "127.0.0.1:9053"}
+}
 
 // World is all servers.
 type World struct {
@@ -33,7 +33,7 @@ type World struct {
 }
 
 // Start listens everywhere.
-func Start(now time.Time) (*World, error) {
+func Start(now time.Time, at Addresses) (*World, error) {
 	w := &World{}
 	cert, roots, err := Certificate("web.example", now)
 	if err != nil {
@@ -45,15 +45,15 @@ func Start(now time.Time) (*World, error) {
 		h   http.Handler
 		tls *tls.Config
 	}{
-		{ToolsAddress, Tools(), nil},
-		{ModelsAddress, Models(), nil},
-		{WebAddress, Web(), &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}},
+		{at.Tools, Tools(), nil},
+		{at.Models, Models(), nil},
+		{at.Web, Web(), &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}},
 	} {
 		if err := w.serve(s.at, s.h, s.tls); err != nil {
 			return nil, errors.Join(err, w.Stop())
 		}
 	}
-	return w, w.serveDNS()
+	return w, w.serveDNS(at.DNS)
 }
 
 func (w *World) serve(at string, h http.Handler, conf *tls.Config) error {
@@ -70,8 +70,8 @@ func (w *World) serve(at string, h http.Handler, conf *tls.Config) error {
 	return nil
 }
 
-func (w *World) serveDNS() error {
-	pc, err := net.ListenPacket("udp", DNSAddress)
+func (w *World) serveDNS(at string) error {
+	pc, err := net.ListenPacket("udp", at)
 	if err != nil {
 		return errors.Join(fmt.Errorf("start the example's world: %w", err), w.Stop())
 	}
