@@ -293,8 +293,8 @@ func TestProxyPlainInside(t *testing.T) {
 		w.say(t, "GET "+tc.path+" HTTP/1.1\r\nHost: "+tc.host+"\r\nTxn-Token: "+o.Token()+"\r\n\r\n")
 		read(t, w.hear(t, "GET")).want(t, tc.status, tc.code)
 	}
-	outer := o.Recorded("the tunnel", func(r audit.Record) bool { return r.Kind == audit.KindBegin && r.Method == "CONNECT" })
-	inner := o.Recorded("the request inside", func(r audit.Record) bool { return r.Kind == audit.KindBegin && r.Path == "/open/x" })
+	outer := o.Recorded(t, "the tunnel", func(r audit.Record) bool { return r.Kind == audit.KindBegin && r.Method == "CONNECT" })
+	inner := o.Recorded(t, "the request inside", func(r audit.Record) bool { return r.Kind == audit.KindBegin && r.Path == "/open/x" })
 	if inner.Parent != outer.Hop || inner.Txn != outer.Txn || inner.Agent != testgateway.Agent {
 		t.Errorf("the request inside is not the tunnel's: %+v", inner)
 	}

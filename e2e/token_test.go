@@ -134,7 +134,7 @@ func TestReservedHeaders(t *testing.T) {
 			t.Errorf("the upstream was told of a certificate: %v", r.Header)
 		}
 	}
-	for _, r := range g.Records() {
+	for _, r := range g.Records(t) {
 		if r.Kind == audit.KindBegin && (r.Agent != testgateway.Agent || r.Parent != (audit.HopID{}) || r.Peer != "") {
 			t.Errorf("the client chose who it is: %+v", r)
 		}

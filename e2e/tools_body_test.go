@@ -200,7 +200,7 @@ func TestUnfinishedBody(t *testing.T) {
 	if got := u.paths(); len(got) != 1 {
 		t.Errorf("the upstream saw %v", got)
 	}
-	for _, r := range g.Records() {
+	for _, r := range g.Records(t) {
 		if r.Kind == audit.KindBegin && r.Name != "search_code" {
 			t.Errorf("something else was let through: %+v", r)
 		}

@@ -115,7 +115,7 @@ func TestTools(t *testing.T) {
 	if n := ts.calls.Load(); n != 2 {
 		t.Errorf("the server ran %d tools, want 2", n)
 	}
-	r := g.Recorded("a denied call", func(r audit.Record) bool { return r.Kind == audit.KindDeny && r.Name == "delete_repo" })
+	r := g.Recorded(t, "a denied call", func(r audit.Record) bool { return r.Kind == audit.KindDeny && r.Name == "delete_repo" })
 	want := [...]string{"Tools", "tools/call", "txn-1", testgateway.Subject, testgateway.Agent, "default/egress", "default/tools"}
 	if diff := cmp.Diff(want, [...]string{r.Surface, r.Method, r.Txn, r.Subject, r.Agent, r.Gateway, r.Route}); diff != "" {
 		t.Errorf("the record differs (-want +got):\n%s", diff)

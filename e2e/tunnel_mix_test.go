@@ -53,7 +53,7 @@ func TestTunnelsNeverMix(t *testing.T) {
 	}
 	wg.Wait()
 	inside := 0
-	for _, r := range g.Records() {
+	for _, r := range g.Records(t) {
 		if r.Kind != audit.KindBegin || r.Parent == (audit.HopID{}) {
 			continue
 		}

@@ -16,7 +16,6 @@ import (
 
 	"github.com/hopgate/hopgate/authz/audit"
 	"github.com/hopgate/hopgate/cmd/hopgate/laptop"
-	"github.com/hopgate/hopgate/gateway/controller"
 	"github.com/hopgate/hopgate/internal/testenv"
 )
 
@@ -29,6 +28,8 @@ type Gateway struct {
 	// Proxy and HTTP are the ports of the two listeners that Listeners has.
 	Proxy, HTTP int
 	Log         *Buffer
+	// Told is what people were told.
+	Told *Reports
 
 	t    testing.TB
 	stop func() error
@@ -65,7 +66,7 @@ func Run(t testing.TB, objects map[string]string, opts ...Option) *Gateway {
 // Start is Run without waiting.
 func Start(t testing.TB, objects map[string]string, opts ...Option) *Gateway {
 	t.Helper()
-	g := &Gateway{t: t, Files: t.TempDir(), State: t.TempDir(), Proxy: testenv.Port(t), HTTP: testenv.Port(t), Log: &Buffer{}}
+	g := &Gateway{t: t, Files: t.TempDir(), State: t.TempDir(), Proxy: testenv.Port(t), HTTP: testenv.Port(t), Log: &Buffer{}, Told: &Reports{}}
 	for name, text := range objects {
 		g.Write(name, text)
 	}
@@ -78,7 +79,7 @@ func (g *Gateway) Launch(opts ...Option) {
 	g.t.Helper()
 	cfg := laptop.Config{
 		Paths: []string{g.Files}, State: g.State, Envoy: testenv.Envoy(g.t), Concurrency: 2, Grace: 5 * time.Second, Version: "test",
-		Getenv: os.Getenv,
+		Getenv: os.Getenv, Report: g.Told,
 		Log:    slog.New(slog.NewTextHandler(g.Log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 	for _, o := range opts {
@@ -98,7 +99,7 @@ func (g *Gateway) Launch(opts ...Option) {
 			g.t.Errorf("the gateway ended badly: %v", err)
 		}
 		if g.t.Failed() {
-			g.t.Logf("log:\n%s", g.Log)
+			g.t.Logf("told:\n%s\nlog:\n%s", g.Told, g.Log)
 		}
 	})
 }
@@ -131,17 +132,17 @@ func (g *Gateway) ProxyURL(token string) string {
 }
 
 // Records are all lines of the audit record by now.
-func (g *Gateway) Records() []audit.Record {
-	g.t.Helper()
+func (g *Gateway) Records(t testing.TB) []audit.Record {
+	t.Helper()
 	raw, err := os.ReadFile(g.Record())
 	if err != nil {
-		g.t.Fatal(err)
+		t.Fatal(err)
 	}
 	var out []audit.Record
 	for line := range bytes.Lines(raw) {
 		r, err := audit.Decode(bytes.TrimSuffix(line, []byte("\n")))
 		if err != nil {
-			g.t.Fatalf("%v in %q", err, line)
+			t.Fatalf("%v in %q", err, line)
 		}
 		out = append(out, r)
 	}
@@ -149,11 +150,11 @@ func (g *Gateway) Records() []audit.Record {
 }
 
 // Recorded waits for a record that fits.
-func (g *Gateway) Recorded(what string, fits func(audit.Record) bool) audit.Record {
-	g.t.Helper()
+func (g *Gateway) Recorded(t testing.TB, what string, fits func(audit.Record) bool) audit.Record {
+	t.Helper()
 	var found audit.Record
-	testenv.Wait(g.t, "a record: "+what, func() bool {
-		for _, r := range g.Records() {
+	testenv.Wait(t, "a record: "+what, func() bool {
+		for _, r := range g.Records(t) {
 			if fits(r) {
 				found = r
 				return true
@@ -163,54 +164,6 @@ func (g *Gateway) Recorded(what string, fits func(audit.Record) bool) audit.Reco
 	})
 	return found
 }
-
-// Reports collects what people are told. It is safe for concurrent use.
-type Reports struct {
-	mu   sync.Mutex
-	text []string // guarded by mu
-}
-
-// Changed takes a report (laptop.Reporter).
-func (r *Reports) Changed(c controller.Report) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, p := range c.Problems {
-		r.text = append(r.text, p.String())
-	}
-	for _, s := range c.Statuses {
-		for _, f := range s.Faults() {
-			r.text = append(r.text, fmt.Sprintf("%s: %s: %s: %s: %s", s.Ref, f.Place, f.Type, f.Reason, f.Message))
-		}
-	}
-}
-
-// Ready takes the word that all is served (laptop.Reporter).
-func (r *Reports) Ready(*laptop.Laptop) {}
-
-// Says reports whether something was told that holds all of these.
-func (r *Reports) Says(parts ...string) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, line := range r.text {
-		all := true
-		for _, p := range parts {
-			all = all && strings.Contains(line, p)
-		}
-		if all {
-			return true
-		}
-	}
-	return false
-}
-
-func (r *Reports) String() string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return strings.Join(r.text, "\n")
-}
-
-// ReportTo has people's reports collected.
-func ReportTo(r *Reports) Option { return func(c *laptop.Config) { c.Report = r } }
 
 // HealthOn has readiness and metrics served at an address.
 func HealthOn(a netip.AddrPort) Option { return func(c *laptop.Config) { c.Health = a } }
