@@ -55,7 +55,7 @@ what has begun may end within the grace period.`),
 	f.output = outputFlag(c, "text", "json")
 	fl.DurationVar(&f.grace, "grace", 30*time.Second, "how long open requests may take to end after SIGTERM")
 	fl.IntVar(&f.concurrency, "concurrency", 0, "workers of Envoy; 0: one a core")
-	fl.BoolVarP(&f.verbose, "verbose", "v", false, "tell more")
+	fl.BoolVarP(&f.verbose, "verbose", "v", false, "log what happens, Envoy's words among it")
 	must(c.MarkFlagRequired("file"))
 	return c
 }
@@ -67,7 +67,7 @@ func runLaptop(ctx context.Context, f runFlags) error {
 	}
 	json := f.output.value == "json"
 	log := newLogger(os.Stderr, json, f.verbose)
-	screen := newScreen(os.Stdout, json, log)
+	screen := newScreen(os.Stdout, json, newLogger(os.Stderr, json, true))
 	l, err := laptop.New(ctx, laptop.Config{
 		Paths: f.paths, State: f.state, Envoy: f.envoy, EnvoyDirs: envoyDirs(), Health: health, Audit: f.audit,
 		Grace: f.grace, Concurrency: f.concurrency, Version: version(),

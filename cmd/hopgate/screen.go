@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strings"
 	"sync"
 
 	"golang.org/x/term"
@@ -12,21 +13,26 @@ import (
 	"github.com/hopgate/hopgate/authz/audit"
 	"github.com/hopgate/hopgate/cmd/hopgate/laptop"
 	"github.com/hopgate/hopgate/gateway/controller"
-	"github.com/hopgate/hopgate/gateway/source"
 )
 
 // screen is what a person sees of a run.
 type screen struct {
 	out  *os.File
 	json bool
-	log  *slog.Logger
-
-	mu   sync.Mutex
-	told map[string]bool // guarded by mu; problems that were told
+	log  *slog.Logger // of JSON
+	tell *teller
 }
 
 func newScreen(out *os.File, json bool, log *slog.Logger) *screen {
-	return &screen{out: out, json: json, log: log, told: map[string]bool{}}
+	s := &screen{out: out, json: json, log: log}
+	s.tell = newTeller(func(text string) {
+		if json {
+			log.Warn(text)
+			return
+		}
+		fmt.Fprintln(os.Stderr, text)
+	})
+	return s
 }
 
 // style fits a file: colours and widths only on a terminal.
@@ -42,58 +48,24 @@ func style(f *os.File) audit.Style {
 	return s
 }
 
-// Changed tells of problems once, and of those that are gone
-// (laptop.Reporter).
-func (s *screen) Changed(r controller.Report) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if r.Problems != nil {
-		s.problems(r.Problems)
-	}
-	for _, st := range r.Statuses {
-		for _, f := range st.Faults() {
-			s.once(st.Ref.String()+f.Place+f.Type, fmt.Sprintf("%s: %s", st.Ref, fault(f.Place, f.Type, f.Reason, f.Message)))
-		}
-	}
-}
-
-func (s *screen) problems(ps []source.Problem) {
-	now := map[string]bool{}
-	for _, p := range ps {
-		text := string(p.Severity) + ": " + p.String()
-		now[text] = true
-		s.once(text, text)
-	}
-}
-
-func (s *screen) once(key, text string) {
-	if !s.told[key+text] {
-		s.told[key+text] = true
-		fmt.Fprintln(os.Stderr, text)
-	}
-}
-
-func fault(place, typ, reason, message string) string {
-	out := message
-	if reason != "" {
-		out = reason + ": " + out
-	}
-	if typ != "" {
-		out = typ + " is not good: " + out
-	}
-	if place != "" {
-		out = place + ": " + out
-	}
-	return out
-}
+// Changed tells of problems that come and go (laptop.Reporter).
+func (s *screen) Changed(r controller.Report) { s.tell.changed(r) }
 
 // Ready tells what is served where (laptop.Reporter).
 func (s *screen) Ready(l *laptop.Laptop) {
+	var at []string
+	for _, a := range l.Addresses() {
+		at = append(at, a.String())
+	}
 	if s.json {
-		s.log.Info("ready", "envoy", l.Version.String(), "record", l.Record())
+		s.log.Info("ready", "addresses", at, "envoy", l.Version.String(), "record", l.Record())
 		return
 	}
-	fmt.Fprintf(s.out, "ready: Envoy %s; record %s\n", l.Version, l.Record())
+	where := "no listener"
+	if len(at) > 0 {
+		where = strings.Join(at, ", ")
+	}
+	fmt.Fprintf(s.out, "ready: %s; Envoy %s; record %s\n", where, l.Version, l.Record())
 }
 
 // follow shows decisions as they are made, until the returned function is

@@ -174,7 +174,7 @@ func inspectionText(w io.Writer, i *token.Inspection) error {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(tw, "CHECK\tRESULT\tWHY")
 	for _, c := range i.Checks {
-		fmt.Fprintf(tw, "%s\t%s\t%s\n", c.Name, result(c), why(c))
+		fmt.Fprintf(tw, "%s\t%s\t%s\n", c.Name, mark(c), why(c))
 	}
 	if i.Believed {
 		fmt.Fprintf(tw, "\nbelieved, as of TrustDomain %s\n", i.Domain)
@@ -182,7 +182,7 @@ func inspectionText(w io.Writer, i *token.Inspection) error {
 	return tw.Flush()
 }
 
-func result(c token.Check) string {
+func mark(c token.Check) string {
 	switch {
 	case c.Skipped:
 		return "skipped"

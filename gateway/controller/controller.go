@@ -41,7 +41,7 @@ type Config struct {
 
 // Report is what changed for people.
 type Report struct {
-	// Problems are all that stand in the source.
+	// Problems are all that stand in the source; nil: they are as they were.
 	Problems []source.Problem
 	// Statuses are those that changed.
 	Statuses []translate.Status
@@ -98,7 +98,11 @@ func (c *Controller) do(f func()) {
 func (c *Controller) Deliver(d source.Delta) {
 	c.do(func() {
 		c.problems = d.Problems
-		c.publish(c.cfg.Translator.Apply(d, c.cfg.Now()), d.Problems)
+		standing := d.Problems
+		if standing == nil {
+			standing = []source.Problem{}
+		}
+		c.publish(c.cfg.Translator.Apply(d, c.cfg.Now()), standing)
 	})
 }
 

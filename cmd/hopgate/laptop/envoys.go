@@ -2,7 +2,9 @@ package laptop
 
 import (
 	"context"
+	"maps"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -122,6 +124,13 @@ func (e *envoys) retry(ctx context.Context, name string, a netip.AddrPort) {
 	if err := e.laptop.xds.Retry(listenerType, name); err == nil {
 		e.laptop.cfg.Log.Info("the port is free", "listener", name, "address", a.String())
 	}
+}
+
+// Addresses are where agents come in, sorted.
+func (l *Laptop) Addresses() []netip.AddrPort {
+	l.envoys.mu.Lock()
+	defer l.envoys.mu.Unlock()
+	return slices.SortedFunc(maps.Values(l.envoys.listeners), netip.AddrPort.Compare)
 }
 
 func (e *envoys) begin(ctx context.Context) {
