@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -77,7 +78,7 @@ func (i *issuer) hangs() {
 func (i *issuer) seen() []fetch {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	return append([]fetch(nil), i.fetches...)
+	return slices.Clone(i.fetches)
 }
 
 // count is how many requests it had.

@@ -44,6 +44,9 @@ func serve(t *testing.T, h http.HandlerFunc) *httptest.Server {
 	return s
 }
 
+// reply is for handlers, whose client may have gone.
+func reply(w io.Writer, raw []byte) { fmt.Fprintf(w, "%s", raw) }
+
 func fault(s jwks.Status) string {
 	if s.Err == nil {
 		return ""
@@ -60,68 +63,67 @@ func TestServers(t *testing.T) {
 		serve http.HandlerFunc
 		want  string // what is wrong; empty: nothing
 	}{
-		{"a good one", func(w http.ResponseWriter, _ *http.Request) { w.Write(good) }, ""},
+		{"a good one", func(w http.ResponseWriter, _ *http.Request) { reply(w, good) }, ""},
 		{"one that names another type", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "text/plain")
-			w.Write(good)
+			reply(w, good)
 		}, ""},
 		{"not found", http.NotFound, "status 404"},
 		{"an error with keys in it", func(w http.ResponseWriter, _ *http.Request) {
-			w.WriteHeader(500)
-			w.Write(good)
+			w.WriteHeader(http.StatusInternalServerError)
+			reply(w, good)
 		}, "status 500"},
-		{"no content", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) }, "status 204"},
+		{"no content", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }, "status 204"},
 		{"a part", func(w http.ResponseWriter, _ *http.Request) {
-			w.WriteHeader(206)
-			w.Write(good)
+			w.WriteHeader(http.StatusPartialContent)
+			reply(w, good)
 		}, "status 206"},
-		{"not modified, unasked", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(304) }, "status 304"},
+		{"not modified, unasked", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotModified) }, "status 304"},
 		{"a login page", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<!doctype html>") }, "syntax"},
 		{"nothing", func(http.ResponseWriter, *http.Request) {}, "empty"},
 		{"compressed, unasked", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Encoding", "gzip")
-			w.Write([]byte("\x1f\x8b\x08"))
+			reply(w, []byte("\x1f\x8b\x08"))
 		}, "syntax"},
 		{"hangs before its headers", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, "deadline exceeded"},
 		{"hangs in its body", func(w http.ResponseWriter, r *http.Request) {
-			w.Write(good[:10])
-			http.NewResponseController(w).Flush()
+			reply(w, good[:10])
+			w.(http.Flusher).Flush()
 			<-r.Context().Done()
 		}, "deadline exceeded"},
 		{"drips", func(w http.ResponseWriter, r *http.Request) {
 			tick := time.NewTicker(time.Millisecond)
 			defer tick.Stop()
 			for r.Context().Err() == nil {
-				w.Write([]byte(" "))
-				http.NewResponseController(w).Flush()
+				reply(w, []byte(" "))
+				w.(http.Flusher).Flush()
 				<-tick.C
 			}
 		}, "deadline exceeded"},
 		{"says that it is huge", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", strconv.Itoa(1<<30))
-			w.Write(bytes.Repeat([]byte(" "), jwks.MaxBytes+1))
+			reply(w, bytes.Repeat([]byte(" "), jwks.MaxBytes+1))
 		}, "more than 524288 bytes"},
 		{"never ends", func(w http.ResponseWriter, r *http.Request) {
 			for r.Context().Err() == nil {
-				w.Write(bytes.Repeat([]byte(" "), 1<<16))
+				reply(w, bytes.Repeat([]byte(" "), 1<<16))
 			}
 		}, "more than 524288 bytes"},
 		{"breaks off", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", strconv.Itoa(len(good)))
-			w.Write(good[:10])
+			reply(w, good[:10])
 		}, "unexpected EOF"},
 		{"no HTTP", func(w http.ResponseWriter, _ *http.Request) {
-			conn, rw, err := http.NewResponseController(w).Hijack()
+			conn, _, err := http.NewResponseController(w).Hijack()
 			if err != nil {
 				return
 			}
 			defer conn.Close()
-			rw.WriteString("\x1b[31mSSH-2.0-\x07\r\n\r\n")
-			rw.Flush()
+			fmt.Fprint(conn, "\x1b[31mSSH-2.0-\x07\r\n\r\n")
 		}, "malformed HTTP response"},
 		{"huge headers", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("X", strings.Repeat("x", 128<<10))
-			w.Write(good)
+			reply(w, good)
 		}, "headers exceeded 65536 bytes"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -160,14 +162,14 @@ func TestRedirects(t *testing.T) {
 	var stray atomic.Int32
 	strayed := func(w http.ResponseWriter, _ *http.Request) {
 		stray.Add(1)
-		w.Write(setOf(newEd25519(2).named("evil")))
+		reply(w, setOf(newEd25519(2).named("evil")))
 	}
 	other := serve(t, strayed)
 	secure := httptest.NewTLSServer(http.HandlerFunc(strayed))
 	defer secure.Close()
 	mux := http.NewServeMux()
 	home := serve(t, mux.ServeHTTP)
-	mux.HandleFunc("/jwks", func(w http.ResponseWriter, _ *http.Request) { w.Write(setOf(newEd25519(1).named("a"))) })
+	mux.HandleFunc("/jwks", func(w http.ResponseWriter, _ *http.Request) { reply(w, setOf(newEd25519(1).named("a"))) })
 	port := home.URL[strings.LastIndex(home.URL, ":"):]
 	for _, c := range []struct {
 		name, to string
@@ -207,6 +209,42 @@ func TestRedirects(t *testing.T) {
 	}
 }
 
+// TestTheSameOrigin in other words is no other place.
+func TestTheSameOrigin(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		from, to string
+		follow   bool
+	}{
+		{"https://tts.example/", "https://tts.example:443/jwks", true},
+		{"https://tts.example:443/", "https://tts.example/jwks", true},
+		{"https://tts.example/", "https://TTS.example/jwks", true},
+		{"http://localhost/", "http://localhost:80/jwks", true},
+		{"http://[::1]:80/", "http://[::1]/jwks", true},
+		{"https://tts.example/", "https://tts.example:8443/jwks", false},
+		{"https://tts.example/", "https://tts.example:80/jwks", false},
+		{"https://tts.example/", "https://tts.example./jwks", false},
+		{"https://tts.example/", "https://jwks.tts.example/jwks", false},
+		{"https://tts.example:80/", "http://tts.example/jwks", false},
+		{"http://localhost:443/", "https://localhost/jwks", false},
+		{"http://localhost/", "http://127.0.0.1/jwks", false},
+	} {
+		i := &issuer{}
+		i.does(func(r *http.Request) (*http.Response, error) {
+			if r.URL.Path == "/jwks" {
+				return response(r, http.StatusOK, string(setOf(newEd25519(1).named("a")))), nil
+			}
+			resp := response(r, http.StatusFound, "")
+			resp.Header.Set("Location", c.to)
+			return resp, nil
+		})
+		s := fetchOnce(t, c.from, jwks.Config{Transport: i})
+		if s.Ready != c.follow || (i.count() == 2) != c.follow {
+			t.Errorf("%s to %s: %d requests, %+v", c.from, c.to, i.count(), s)
+		}
+	}
+}
+
 // TestHowManyRedirects: three.
 func TestHowManyRedirects(t *testing.T) {
 	t.Parallel()
@@ -215,7 +253,7 @@ func TestHowManyRedirects(t *testing.T) {
 			http.Redirect(w, r, fmt.Sprintf("/%d", left-1), http.StatusFound)
 			return
 		}
-		w.Write(setOf(newEd25519(1).named("a")))
+		reply(w, setOf(newEd25519(1).named("a")))
 	})
 	for n, want := range map[int]string{0: "", 3: "", 4: "fetch key set: too many redirects"} {
 		if said := fault(fetchOnce(t, fmt.Sprintf("%s/%d", s.URL, n), jwks.Config{})); said != want {
@@ -237,7 +275,7 @@ func TestTLS(t *testing.T) {
 		var protocol atomic.Value
 		s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			protocol.Store(r.Proto)
-			w.Write(setOf(newEd25519(1).named("a")))
+			reply(w, setOf(newEd25519(1).named("a")))
 		}))
 		s.EnableHTTP2 = h2
 		s.Config.ErrorLog = discard()
@@ -265,7 +303,7 @@ func TestNoDowngrade(t *testing.T) {
 	var stray atomic.Int32
 	plain := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		stray.Add(1)
-		w.Write(setOf(newEd25519(2).named("evil")))
+		reply(w, setOf(newEd25519(2).named("evil")))
 	})
 	secure := httptest.NewTLSServer(http.RedirectHandler(plain.URL+"/jwks", http.StatusFound))
 	defer secure.Close()
@@ -333,7 +371,7 @@ func TestInTheClearToLoopbackAlone(t *testing.T) {
 			t.Errorf("%s: %v", host, err)
 		}
 	}
-	s := serve(t, func(w http.ResponseWriter, _ *http.Request) { w.Write(setOf(newEd25519(1).named("a"))) })
+	s := serve(t, func(w http.ResponseWriter, _ *http.Request) { reply(w, setOf(newEd25519(1).named("a"))) })
 	if said := fault(fetchOnce(t, strings.Replace(s.URL, "127.0.0.1", "localhost", 1), jwks.Config{})); said != "" {
 		t.Errorf("localhost: %s", said)
 	}
@@ -376,7 +414,7 @@ func TestRealRotation(t *testing.T) {
 			return
 		}
 		w.Header().Set("ETag", tag)
-		w.Write(raw)
+		reply(w, raw)
 	})
 	publish(newEd25519(1).named("a"))
 	all := jwks.New(jwks.Config{Floor: time.Millisecond, Refresh: time.Hour})

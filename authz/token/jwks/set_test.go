@@ -18,8 +18,9 @@ func TestParseRefuses(t *testing.T) {
 	key := good[len(`{"keys":[`) : len(good)-len(`]}`)]
 	var zipped bytes.Buffer
 	z := gzip.NewWriter(&zipped)
-	z.Write([]byte(good))
-	z.Close()
+	if _, err := z.Write([]byte(good)); err != nil || z.Close() != nil {
+		t.Fatal("not compressed")
+	}
 	for _, c := range []struct{ name, raw, want string }{
 		{"nothing", "", "empty"},
 		{"spaces", "  \n", "empty"},

@@ -383,7 +383,7 @@ func TestAllAtOnce(t *testing.T) {
 			})
 		}
 		work.Wait()
-		time.Sleep(time.Minute)
+		time.Sleep(3 * time.Second)
 		synctest.Wait()
 		for _, s := range all.Status() {
 			if !s.Ready || s.Err != nil {
