@@ -3,6 +3,7 @@ package serve
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 
 	"google.golang.org/protobuf/proto"
@@ -97,7 +98,7 @@ func hash(raw []byte) string {
 // envelope for that of the message.
 func isResource(k Key, m proto.Message) error {
 	if m == nil || !m.ProtoReflect().IsValid() {
-		return fmt.Errorf("build: no message")
+		return errors.New("build: no message")
 	}
 	if got := typePrefix + string(m.ProtoReflect().Descriptor().FullName()); got != k.TypeURL {
 		return fmt.Errorf("build: a %s", shortType(got))

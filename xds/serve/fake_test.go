@@ -140,10 +140,10 @@ func (f *fake) pull(n int) int {
 }
 
 // read takes one response from the inbox and answers it.
-func (f *fake) read() bool {
+func (f *fake) read() {
 	f.t.Helper()
 	if len(f.inbox) == 0 {
-		return false
+		return
 	}
 	resp := f.inbox[0]
 	f.inbox = f.inbox[1:]
@@ -163,7 +163,6 @@ func (f *fake) read() bool {
 	}
 	f.request(req)
 	f.subscribe()
-	return true
 }
 
 func (f *fake) take(k Key, r *discoveryv3.Resource) *status.Status {

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -453,12 +454,12 @@ func (m *model) checkNothingElse(f *fake) {
 
 func TestModel(t *testing.T) {
 	t.Parallel()
-	seeds := uint64(60000)
+	seeds := uint64(400)
 	if testing.Short() {
 		seeds = 40
 	}
 	for seed := range seeds {
-		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+		t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
 			t.Parallel()
 			m := newModel(t, seed)
 			for range 3 {

@@ -231,18 +231,18 @@ func TestMissingNamesAreAnsweredAtOnce(t *testing.T) {
 	})
 	t.Run("with what the caller gives", func(t *testing.T) {
 		r := newRig(t, withEmptyTables)
-		r.c, _ = r.s.connect()
-		ask(r, TypeRoute, "web")
+		r.set(rdsListener("web", port1))
+		r.connect()
 		r.run()
-		if got := r.took(); got != "+RouteConfiguration web" || r.hosts("web") != "" {
+		if got := r.took(); got != lines("+Listener web", "+RouteConfiguration web") || r.hosts("web") != "" {
 			t.Errorf("got %s, hosts %q", got, r.hosts("web"))
 		}
-		r.set(table("web", plainRoute("a", "one")))
+		r.set(rdsListener("web", port1), table("web", plainRoute("a", "one")))
 		r.run()
 		if got := r.hosts("web"); got != "a>one" {
 			t.Errorf("hosts %s", got)
 		}
-		r.set()
+		r.set(rdsListener("web", port1))
 		r.after(8)
 		if got := r.hosts("web"); got != "" {
 			t.Errorf("hosts %q", got)
