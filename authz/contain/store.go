@@ -2,6 +2,7 @@ package contain
 
 import (
 	"cmp"
+	"encoding/hex"
 	"fmt"
 	"io"
 	"maps"
@@ -10,8 +11,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"encoding/hex"
-
 	"github.com/hopgate/hopgate/authz/policy/glob"
 )
 
@@ -19,16 +18,13 @@ import (
 // one is never forgotten for it.
 const maxOrders = 100_000
 
-// Config is what a Store needs. Everything but Changed is required.
+// Config is what a Store needs. Everything is required.
 type Config struct {
 	// Path is the file that keeps what people order.
 	Path string
 	Now  func() time.Time
 	// Rand is for the names of orders.
 	Rand io.Reader
-	// Changed is told what orders came or went, by what they name, after they
-	// count. It must not call the Store.
-	Changed func([]Key)
 }
 
 // Store is all orders that stand. It is safe for concurrent use.
@@ -90,11 +86,7 @@ func (s *Store) Add(o Order) (Order, error) {
 		return o, err
 	}
 	s.ordered[o.ID] = o
-	if err := s.publish(); err != nil {
-		return o, err
-	}
-	s.changed(o.Key())
-	return o, nil
+	return o, s.publish()
 }
 
 // Lift ends an order of a person. It reports whether there was one.
@@ -109,9 +101,7 @@ func (s *Store) Lift(id string) (Order, bool, error) {
 		return o, true, err
 	}
 	delete(s.ordered, id)
-	err := s.publish()
-	s.changed(o.Key())
-	return o, true, err
+	return o, true, s.publish()
 }
 
 // SetObjects makes these the orders of the feed. All of them are good: the
@@ -132,28 +122,7 @@ func (s *Store) SetObjects(orders []Order) error {
 		s.objects = before
 		return err
 	}
-	s.changed(differing(before, next)...)
 	return nil
-}
-
-// differing are the keys of orders that are in one of both alone, or differ.
-func differing(a, b map[string]Order) []Key {
-	var out []Key
-	for id, o := range a {
-		if other, ok := b[id]; !ok || !same(o, other) {
-			out = append(out, o.Key())
-		}
-	}
-	for id, o := range b {
-		if other, ok := a[id]; !ok || !same(o, other) {
-			out = append(out, o.Key())
-		}
-	}
-	return out
-}
-
-func same(a, b Order) bool {
-	return a.Key() == b.Key() && a.Verb == b.Verb && a.Until.Equal(b.Until) && slices.Equal(a.Except, b.Except)
 }
 
 // Cut is the order that cuts h off at now; false: none does. Of several, a
@@ -238,10 +207,4 @@ func compilePlace(p Place) (place, error) {
 		return out, fmt.Errorf("place %q: %w", p.Host, err)
 	}
 	return out, nil
-}
-
-func (s *Store) changed(keys ...Key) {
-	if s.cfg.Changed != nil && len(keys) > 0 {
-		s.cfg.Changed(keys)
-	}
 }

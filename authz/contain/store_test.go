@@ -35,7 +35,6 @@ type rig struct {
 	t    *testing.T
 	path string
 	now  time.Time
-	told [][]Key
 }
 
 func start() time.Time { return time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC) }
@@ -51,7 +50,6 @@ func (r *rig) open() {
 	r.t.Helper()
 	s, err := Open(Config{
 		Path: r.path, Now: func() time.Time { return r.now }, Rand: &counting{},
-		Changed: func(k []Key) { r.told = append(r.told, k) },
 	})
 	if err != nil {
 		r.t.Fatal(err)
@@ -291,19 +289,26 @@ func TestObjects(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	set(a)
-	set(a)
-	later := a
-	later.Until = a.Until.Add(time.Hour)
-	set(later, b)
-	set(b)
-	want := [][]Key{{a.Key()}, {a.Key(), a.Key(), b.Key()}, {a.Key()}}
-	got := r.told
-	if len(got) == len(want) && len(got[1]) == 3 {
-		got[1] = append([]Key(nil), got[1]...)
+	hop := Hop{Claims: claims()}
+	cut := func() string {
+		o, _ := r.Cut(&hop, r.now)
+		return o.ID
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("told (-want +got):\n%s", diff)
+	for _, tt := range []struct {
+		name    string
+		objects []Order
+		want    string
+	}{
+		{"one", []Order{a}, "a"},
+		{"another, and the first for longer", []Order{later(a), b}, "a"},
+		{"the other alone", []Order{b}, "b"},
+		{"none", nil, ""},
+		{"the other again", []Order{b}, "b"},
+	} {
+		set(tt.objects...)
+		if got := cut(); got != tt.want {
+			t.Errorf("%s: cut off by %q, want %q", tt.name, got, tt.want)
+		}
 	}
 	bad := a
 	bad.Value = ""
@@ -316,6 +321,11 @@ func TestObjects(t *testing.T) {
 	if _, ok, _ := r.Lift("b"); ok {
 		t.Error("an object was lifted by hand")
 	}
+}
+
+func later(o Order) Order {
+	o.Until = o.Until.Add(time.Hour)
+	return o
 }
 
 func TestManyAskWhileOrdersComeAndGo(t *testing.T) {
