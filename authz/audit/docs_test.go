@@ -20,15 +20,17 @@ func TestDocs(t *testing.T) {
 	}
 	names := strings.Join(first, " ")
 	var words []string
-	for f := range reflect.TypeFor[Record]().NumField() {
-		name, _, _ := strings.Cut(reflect.TypeFor[Record]().Field(f).Tag.Get("json"), ",")
+	for field := range reflect.TypeFor[Record]().Fields() {
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
 		words = append(words, name)
 	}
 	for _, k := range []Kind{KindBegin, KindDeny, KindEnd, KindBoot, KindCheckpoint, KindRotate, KindResume} {
 		words = append(words, string(k))
 	}
-	for _, e := range []End{EndDone, EndClientLeft, EndUpstreamReset, EndUpstreamFailed, EndTimeout, EndExpired, EndRefused,
-		EndRevoked, EndQuarantined, EndLimit, EndShutdown, EndLost, EndHoldMissing} {
+	for _, e := range []End{
+		EndDone, EndClientLeft, EndUpstreamReset, EndUpstreamFailed, EndTimeout, EndExpired, EndRefused,
+		EndRevoked, EndQuarantined, EndLimit, EndShutdown, EndLost, EndHoldMissing,
+	} {
 		words = append(words, string(e))
 	}
 	for _, w := range words {

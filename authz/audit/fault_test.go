@@ -91,8 +91,10 @@ func TestDiskErrors(t *testing.T) {
 		{name: "stat of the path", ops: []string{"current"}},
 		{name: "removed, not made again", ops: []string{"open"}, before: func(d *memDisk) { d.rename(logPath, "old") }},
 		{name: "removed, not written", ops: []string{"write"}, before: func(d *memDisk) { d.rename(logPath, "old") }},
-		{name: "renamed away and back", ops: []string{"open"}, before: func(d *memDisk) { d.rename(logPath, "old") },
-			after: func(d *memDisk) { d.rename("old", logPath) }},
+		{
+			name: "renamed away and back", ops: []string{"open"}, before: func(d *memDisk) { d.rename(logPath, "old") },
+			after: func(d *memDisk) { d.rename("old", logPath) },
+		},
 		{name: "the end is not read", ops: []string{"readat"}, before: func(d *memDisk) {
 			d.edit(logPath, func(b []byte) []byte { return b[:0] })
 			d.edit(logPath, func(b []byte) []byte { return append(b, '\n') })

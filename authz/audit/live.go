@@ -3,6 +3,7 @@ package audit
 import (
 	"fmt"
 	"io"
+	"slices"
 )
 
 // Live writes events as they come, one line each. It is for one goroutine.
@@ -33,7 +34,7 @@ func (l *Live) Write(e Event) error {
 		return nil
 	}
 	if l.json {
-		_, err := l.w.Write(append(e.Line[:len(e.Line):len(e.Line)], '\n'))
+		_, err := l.w.Write(append(slices.Clip(e.Line), '\n'))
 		return err
 	}
 	r, err := Decode(e.Line)

@@ -75,7 +75,7 @@ func TestInvalid(t *testing.T) {
 	t.Parallel()
 	l, err := open(testConfig(), newMemDisk())
 	must(t, err)
-	defer l.Close()
+	defer func() { must(t, l.Close()) }()
 	for name, r := range map[string]Record{
 		"no kind":            {Hop: hop(1)},
 		"unknown kind":       {Kind: "allow", Hop: hop(1)},
@@ -188,7 +188,7 @@ func TestLinger(t *testing.T) {
 		if d.count("write") != before {
 			t.Error("written before others could join")
 		}
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		synctest.Wait()
 		if d.count("write") != before+1 {
 			t.Errorf("%d writes for two records", d.count("write")-before)

@@ -3,6 +3,7 @@ package audit
 import (
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"testing"
 )
 
@@ -169,7 +170,7 @@ func (m *model) balance(begun, ended map[HopID]int) {
 func TestModel(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(200) {
-		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+		t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
 			t.Parallel()
 			m := newModel(t, seed)
 			for range 120 {

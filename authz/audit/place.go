@@ -66,7 +66,8 @@ func (w *writer) enter(size int64, why string) error {
 	if err := w.follow(size); err != nil {
 		return err
 	}
-	w.logger.Info(why, "path", w.log.cfg.Path, "seq", w.chain.seq)
+	w.logger.Info(why, //nolint:sloglint // one of a few constants
+		"path", w.log.cfg.Path, "seq", w.chain.seq)
 	w.fresh, w.sealed = true, false
 	w.save(false)
 	return nil

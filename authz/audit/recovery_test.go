@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -46,7 +47,7 @@ func lostHops(recs []Record) string {
 	var out []string
 	for _, r := range recs {
 		if r.End == EndLost {
-			out = append(out, fmt.Sprint(r.Hop[15]))
+			out = append(out, strconv.FormatUint(uint64(r.Hop[15]), 10))
 		}
 	}
 	return strings.Join(out, " ")

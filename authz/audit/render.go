@@ -108,8 +108,10 @@ func (n *Node) row(prefix string) row {
 		return row{prefix: prefix, label: true, cells: [3]string{"agent " + Display(n.Agent, nameColumns)}}
 	}
 	mark, tint := n.Hop.mark()
-	return row{prefix: prefix, mark: pad(mark, markColumns) + " ", tint: tint,
-		cells: [3]string{n.Hop.what(), n.Hop.by(), n.result()}}
+	return row{
+		prefix: prefix, mark: pad(mark, markColumns) + " ", tint: tint,
+		cells: [3]string{n.Hop.what(), n.Hop.by(), n.result()},
+	}
 }
 
 // result says why there was nothing, or what came of it.

@@ -146,7 +146,7 @@ func (s *subscribers) publish(out []byte) {
 			continue
 		}
 		for _, sub := range s.all {
-			sub.push(l[:len(l):len(l)])
+			sub.push(slices.Clip(l))
 		}
 	}
 }

@@ -45,8 +45,10 @@ func story() []Record {
 		return tick(Record{Kind: KindEnd, Hop: hop(n), End: how, Duration: took, BytesIn: in, BytesOut: out})
 	}
 	tool := func(name, rule string, seen ...Field) Record {
-		return Record{Surface: "Tools", Method: "tools/call", Name: name, Rule: rule, Seen: seen,
-			Backends: []string{"XBackend/agents/github"}, Host: "127.0.0.1", Port: 8080, Path: "/mcp"}
+		return Record{
+			Surface: "Tools", Method: "tools/call", Name: name, Rule: rule, Seen: seen,
+			Backends: []string{"XBackend/agents/github"}, Host: "127.0.0.1", Port: 8080, Path: "/mcp",
+		}
 	}
 	model := func(name, rule string) Record {
 		return Record{Surface: "Models", Method: "chat", Name: name, Rule: rule, Backends: []string{"Service/agents/openai"}}

@@ -89,7 +89,7 @@ func TestTampering(t *testing.T) {
 		{"a space added", func(l []string) []string { return replace(l, 5, `{"seq"`, `{ "seq"`) }, FaultChanged, 5, 2},
 		{"carriage returns", func(l []string) []string { return replace(l, 5, "\n", "\r\n") }, FaultChanged, 5, 2},
 		{"seq changed", func(l []string) []string { return replace(l, 5, `"seq":5`, `"seq":6`) }, FaultChanged, 5, 2},
-		{"prev changed", func(l []string) []string { return replace(l, 5, prevKey, prevKey+"0")[:] }, FaultChanged, 5, 2},
+		{"prev changed", func(l []string) []string { return replace(l, 5, prevKey, prevKey+"0") }, FaultChanged, 5, 2},
 		{"prev exchanged", func(l []string) []string {
 			return replace(l, 5, l[4][len(l[4])-68:len(l[4])-4], strings.Repeat("0", 64))
 		}, FaultChanged, 5, 2},

@@ -15,7 +15,6 @@ type workload struct {
 	rule   func(i int) v1alpha1.AccessRule
 	ask    func(t testing.TB, n int) *Question
 	target wire.Target
-	when   string
 }
 
 func toolRule(i int, m v1alpha1.ToolMatch) v1alpha1.AccessRule {
@@ -82,6 +81,7 @@ const benchCondition = "size(args.query) < 500 && args.limit <= 100"
 
 // load builds n rules; a policy holds 256 at most, as in the CRD.
 func (w workload) load(t testing.TB, n int, when string) []feedv1.Policy {
+	t.Helper()
 	var out []feedv1.Policy
 	for i := range n {
 		if i%256 == 0 {

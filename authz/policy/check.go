@@ -43,8 +43,8 @@ func (k *checker) never(at *field.Path, format string, args ...any) {
 	k.report(at, ReasonNeverMatches, s, format, args...)
 }
 
-func (k *checker) noEffect(at *field.Path, format string, args ...any) {
-	k.report(at, ReasonNoEffect, Warning, format, args...)
+func (k *checker) noEffect(at *field.Path, why string) {
+	k.report(at, ReasonNoEffect, Warning, "%s", why)
 }
 
 // unknown is for a value that is not in an enum: enums are open, and what is

@@ -59,8 +59,10 @@ func TestCheckPolicy(t *testing.T) {
 		{"no action", "rules: [{name: r, to: {type: Tools, tools: [{}]}}]", []string{"error action Invalid"}},
 		{"name", "rules: [{name: Rule 1, action: Allow, to: {type: Tools, tools: [{}]}}]", []string{"error name Invalid"}},
 		{"no name", "rules: [{name: '', action: Allow, to: {type: Tools, tools: [{}]}}]", []string{"error name Invalid"}},
-		{"two of a name", "rules: [{name: r, action: Allow, to: {type: Tools, tools: [{}]}}, {name: r, action: Deny, to: {type: Tools, tools: [{}]}}]",
-			[]string{"error spec.rules[1].name Invalid"}},
+		{
+			"two of a name", "rules: [{name: r, action: Allow, to: {type: Tools, tools: [{}]}}, {name: r, action: Deny, to: {type: Tools, tools: [{}]}}]",
+			[]string{"error spec.rules[1].name Invalid"},
+		},
 
 		{"surface", "rules: [{name: r, action: Allow, to: {type: Files}}]", []string{"error to.type Invalid"}},
 		{"surface without entries", "rules: [{name: r, action: Allow, to: {type: Tools}}]", []string{"error to.tools Invalid"}},
@@ -114,8 +116,10 @@ func TestCheckPolicy(t *testing.T) {
 		{"http path", "rules: [{name: r, action: Allow, to: {type: HTTP, http: [{paths: [v1]}]}}]", []string{"error to.http[0].paths[0] Invalid"}},
 		{"http query", "rules: [{name: r, action: Allow, to: {type: HTTP, http: [{paths: ['/a?b=c']}]}}]", []string{"error to.http[0].paths[0] Invalid"}},
 		{"http dots", "rules: [{name: r, action: Allow, to: {type: HTTP, http: [{paths: ['/a/../b']}]}}]", []string{"warning to.http[0].paths[0] NeverMatches"}},
-		{"empty http lists", "rules: [{name: r, action: Allow, to: {type: HTTP, http: [{hosts: [], ports: [], methods: [], paths: []}]}}]",
-			[]string{"error to.http[0].hosts Invalid", "error to.http[0].methods Invalid", "error to.http[0].paths Invalid", "error to.http[0].ports Invalid"}},
+		{
+			"empty http lists", "rules: [{name: r, action: Allow, to: {type: HTTP, http: [{hosts: [], ports: [], methods: [], paths: []}]}}]",
+			[]string{"error to.http[0].hosts Invalid", "error to.http[0].methods Invalid", "error to.http[0].paths Invalid", "error to.http[0].ports Invalid"},
+		},
 		{"models", "rules: [{name: r, action: Allow, to: {type: Models, models: [{names: ['small-*'], operations: [chat, embedding]}]}}]", nil},
 		{"operation", "rules: [{name: r, action: Allow, to: {type: Models, models: [{operations: [chatting]}]}}]", []string{"error to.models[0].operations[0] Invalid"}},
 
@@ -124,10 +128,14 @@ func TestCheckPolicy(t *testing.T) {
 		{"spiffe", f(fromTools, "from: {peers: [{type: SPIFFE, spiffe: 'https://corp/x'}]}"), []string{"error from.peers[0].spiffe Invalid"}},
 		{"no spiffe", f(fromTools, "from: {peers: [{type: SPIFFE}]}"), []string{"error from.peers[0].spiffe Invalid"}},
 		{"service account", f(fromTools, "from: {peers: [{type: ServiceAccount}]}"), []string{"error from.peers[0].serviceAccount Invalid"}},
-		{"service account glob", f(fromTools, "from: {peers: [{type: ServiceAccount, serviceAccount: {name: '*', namespace: 'a/b'}}]}"),
-			[]string{"error from.peers[0].serviceAccount.name Invalid", "error from.peers[0].serviceAccount.namespace Invalid"}},
-		{"empty from", f(fromTools, "from: {peers: [], agents: [], subjects: []}"),
-			[]string{"error from.agents Invalid", "error from.peers Invalid", "error from.subjects Invalid"}},
+		{
+			"service account glob", f(fromTools, "from: {peers: [{type: ServiceAccount, serviceAccount: {name: '*', namespace: 'a/b'}}]}"),
+			[]string{"error from.peers[0].serviceAccount.name Invalid", "error from.peers[0].serviceAccount.namespace Invalid"},
+		},
+		{
+			"empty from", f(fromTools, "from: {peers: [], agents: [], subjects: []}"),
+			[]string{"error from.agents Invalid", "error from.peers Invalid", "error from.subjects Invalid"},
+		},
 		{"agent", f(fromTools, "from: {agents: [{name: ''}]}"), []string{"error from.agents[0].name Invalid"}},
 		{"subject", f(fromTools, "from: {subjects: ['a***']}"), []string{"error from.subjects[0] Invalid"}},
 
@@ -154,15 +162,19 @@ func TestCheckPolicy(t *testing.T) {
 		{"duties", f(withTools, "stream: {lifetime: Renewable, max: 1h30m}, forwardToken: Forward, audit: Durable, denyAs: Result, limits: {requestBytes: 0}"), nil},
 		{"inspect", "rules: [{name: r, action: Allow, to: {type: Hosts, hosts: [{names: [a.example]}]}, with: {tls: Inspect}}]", []string{"error with.tls NotAvailable"}},
 		{"exchange", f(withTools, "forwardToken: Exchange"), []string{"error with.forwardToken NotAvailable"}},
-		{"unknown duties", f(withTools, "stream: {lifetime: Forever}, tls: Off, forwardToken: Copy, audit: Maybe, denyAs: Silence"),
-			[]string{"error with.audit Invalid", "error with.denyAs Invalid", "error with.forwardToken Invalid", "error with.stream.lifetime Invalid", "error with.tls Invalid"}},
+		{
+			"unknown duties", f(withTools, "stream: {lifetime: Forever}, tls: Off, forwardToken: Copy, audit: Maybe, denyAs: Silence"),
+			[]string{"error with.audit Invalid", "error with.denyAs Invalid", "error with.forwardToken Invalid", "error with.stream.lifetime Invalid", "error with.tls Invalid"},
+		},
 		{"tls of tools", f(withTools, "tls: Opaque"), []string{"warning with.tls NoEffect"}},
 		{"max without bound", f(withTools, "stream: {lifetime: Max}"), []string{"error with.stream.max Invalid"}},
 		{"max of models", "rules: [{name: r, action: Allow, to: {type: Models, models: [{}]}, with: {stream: {lifetime: Max}}}]", nil},
 		{"duration", f(withTools, "stream: {max: 1.5h}"), []string{"error with.stream.max Invalid"}},
 		{"zero duration", f(withTools, "stream: {max: 0s}"), []string{"error with.stream.max Invalid"}},
-		{"limits", f(withTools, "limits: {outputTokens: 0, requestBytes: -1}"),
-			[]string{"error with.limits.outputTokens Invalid", "error with.limits.requestBytes Invalid", "warning with.limits.outputTokens NeverMatches"}},
+		{
+			"limits", f(withTools, "limits: {outputTokens: 0, requestBytes: -1}"),
+			[]string{"error with.limits.outputTokens Invalid", "error with.limits.requestBytes Invalid", "warning with.limits.outputTokens NeverMatches"},
+		},
 		{"denyAs of hosts", "rules: [{name: r, action: Deny, to: {type: Hosts, hosts: [{names: [a.example]}]}, with: {denyAs: Result}}]", []string{"warning with.denyAs NoEffect"}},
 		{"duties of a deny", "rules: [{name: r, action: Deny, to: {type: Tools, tools: [{}]}, with: {forwardToken: Forward}}]", []string{"error with Invalid"}},
 		{"audit of a deny", "rules: [{name: r, action: Deny, to: {type: Tools, tools: [{}]}, with: {audit: Durable, denyAs: Result}}]", nil},

@@ -163,6 +163,7 @@ func TestSurfaces(t *testing.T) {
 }
 
 func resource(t testing.TB, uri string) *Question {
+	t.Helper()
 	q := method(t, "resources/read", false)
 	q.Action.Name = uri
 	return q
@@ -338,8 +339,12 @@ func TestDuties(t *testing.T) {
 			d.Lifetime, d.Max, d.ForwardToken, d.DenyAs = v1alpha1.LifetimeMax, time.Hour, v1alpha1.ForwardTokenForward, v1alpha1.DenyAsResult
 		})},
 		{"loose and default", []string{"stream: {lifetime: Max, max: 1h}, forwardToken: Forward, denyAs: Result", ""}, false, with(func(d *Duties) { d.Max = time.Hour })},
-		{"shortest", []string{"stream: {lifetime: Max, max: 1h}", "stream: {lifetime: Renewable, max: 2h}", "stream: {lifetime: Max, max: 1h30m}"}, false,
-			with(func(d *Duties) { d.Lifetime, d.Max = v1alpha1.LifetimeRenewable, time.Hour })},
+		{
+			"shortest",
+			[]string{"stream: {lifetime: Max, max: 1h}", "stream: {lifetime: Renewable, max: 2h}", "stream: {lifetime: Max, max: 1h30m}"},
+			false,
+			with(func(d *Duties) { d.Lifetime, d.Max = v1alpha1.LifetimeRenewable, time.Hour }),
+		},
 		{"audit", []string{"", "audit: Durable", "audit: Buffered"}, false, with(func(d *Duties) { d.Audit = v1alpha1.AuditDurable })},
 		{"limits", []string{"limits: {requestBytes: 500}", "", "limits: {requestBytes: 300}"}, false, with(func(d *Duties) { d.RequestBytes = 300 })},
 		{"limits of models", []string{"limits: {outputTokens: 50}", "limits: {outputTokens: 20, requestBytes: 1000}"}, true, with(func(d *Duties) {

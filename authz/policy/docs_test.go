@@ -22,7 +22,7 @@ func TestPageExamples(t *testing.T) {
 	}
 	c := newCompiler(t)
 	for _, block := range blocks {
-		for _, doc := range strings.Split(block[1], "\n---\n") {
+		for doc := range strings.SplitSeq(block[1], "\n---\n") {
 			var p v1alpha1.AccessPolicy
 			if err := yaml.UnmarshalStrict([]byte(doc), &p); err != nil {
 				t.Errorf("%v in:\n%s", err, doc)

@@ -138,6 +138,7 @@ func call(t testing.TB, name, args string) *Question {
 }
 
 func method(t testing.TB, method string, base bool) *Question {
+	t.Helper()
 	q := call(t, "", "")
 	q.Action.Method, q.Action.Base = method, base
 	return q

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"errors"
 	"strings"
 	"testing"
 )
@@ -80,7 +81,7 @@ func TestHostsRefuse(t *testing.T) {
 	} {
 		var got error
 		newHosts([]string{pattern}, func(_ int, err error) { got = err })
-		if got == nil || (want != nil && got != want) {
+		if got == nil || (want != nil && !errors.Is(got, want)) {
 			t.Errorf("%q: got %v, want %v", pattern, got, want)
 		}
 	}

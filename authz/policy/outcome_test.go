@@ -64,10 +64,18 @@ func TestWould(t *testing.T) {
 		{"what counts joins", []feedv1.Policy{enforced, report("r", "[]")}, Allow, []Would{{gw, Allow, "", key("e"), "all"}}},
 		{"would open", []feedv1.Policy{policyOf(t, "e", "[]"), report("r", "["+allowAll+"]")}, Deny, []Would{{gw, Allow, "", key("r"), "all"}}},
 		{"would not open what is denied", []feedv1.Policy{policyOf(t, "e", denyX), report("r", "["+allowAll+"]")}, Deny, []Would{{gw, Deny, CodeRuleDenied, key("e"), "d"}}},
-		{"error", []feedv1.Policy{enforced, report("r", `[{name: d, action: Deny, to: {type: Tools, tools: [{}]}, when: ["args.a == 1"]}]`)}, Allow,
-			[]Would{{gw, Deny, CodeRuleError, key("r"), "d"}}},
-		{"limit", []feedv1.Policy{enforced, report("r", `[{name: l, action: Allow, to: {type: Tools, tools: [{}]}, with: {limits: {requestBytes: 1}}}]`)}, Allow,
-			[]Would{{gw, Allow, "", key("e"), "all"}, {"", Deny, CodeLimitExceeded, key("r"), "l"}}},
+		{
+			"error",
+			[]feedv1.Policy{enforced, report("r", `[{name: d, action: Deny, to: {type: Tools, tools: [{}]}, when: ["args.a == 1"]}]`)},
+			Allow,
+			[]Would{{gw, Deny, CodeRuleError, key("r"), "d"}},
+		},
+		{
+			"limit",
+			[]feedv1.Policy{enforced, report("r", `[{name: l, action: Allow, to: {type: Tools, tools: [{}]}, with: {limits: {requestBytes: 1}}}]`)},
+			Allow,
+			[]Would{{gw, Allow, "", key("e"), "all"}, {"", Deny, CodeLimitExceeded, key("r"), "l"}},
+		},
 		{"rejected", []feedv1.Policy{enforced, report("r", `[{name: d, action: Deny, to: {type: Tools}}]`)}, Deny, nil},
 	}
 	for _, tt := range tests {

@@ -47,10 +47,14 @@ func atScale() []scaled {
 		{name: "exact hosts", target: proxyTarget(), to: func(i int) v1alpha1.RuleTo { return hostsTo(fmt.Sprintf("h%d.test", i)) }, ask: host("h%d.test")},
 		{name: "labels below", target: proxyTarget(), to: func(i int) v1alpha1.RuleTo { return hostsTo(fmt.Sprintf("*.h%d.test", i)) }, ask: host("a.h%d.test")},
 		{name: "any depth", target: proxyTarget(), to: func(i int) v1alpha1.RuleTo { return hostsTo(fmt.Sprintf("**.h%d.test", i)) }, ask: host("a.b.h%d.test")},
-		{name: "addresses", target: proxyTarget(), to: func(i int) v1alpha1.RuleTo { return hostsTo(address(i)) },
-			ask: func(_ *testing.T, i int) *Question { return connect(address(i), 443) }},
-		{name: "ranges", target: proxyTarget(), to: func(i int) v1alpha1.RuleTo { return hostsTo(fmt.Sprintf("2001:db8:%x::/48", i)) },
-			ask: func(_ *testing.T, i int) *Question { return connect(fmt.Sprintf("[2001:db8:%x::1]", i), 443) }},
+		{
+			name: "addresses", target: proxyTarget(), to: func(i int) v1alpha1.RuleTo { return hostsTo(address(i)) },
+			ask: func(_ *testing.T, i int) *Question { return connect(address(i), 443) },
+		},
+		{
+			name: "ranges", target: proxyTarget(), to: func(i int) v1alpha1.RuleTo { return hostsTo(fmt.Sprintf("2001:db8:%x::/48", i)) },
+			ask: func(_ *testing.T, i int) *Question { return connect(fmt.Sprintf("[2001:db8:%x::1]", i), 443) },
+		},
 		{name: "paths of one host", target: proxyTarget(), to: func(i int) v1alpha1.RuleTo {
 			return v1alpha1.RuleTo{Type: v1alpha1.SurfaceHTTP, HTTP: []v1alpha1.HTTPMatch{{Hosts: []string{"a.test"}, Paths: []string{fmt.Sprintf("/p%d/**", i)}}}}
 		}, ask: func(_ *testing.T, i int) *Question { return request("GET", "a.test", 80, fmt.Sprintf("/p%d/x/y", i)) }},
@@ -72,21 +76,27 @@ func atScale() []scaled {
 			}
 			return toolsTo(names...)
 		}, ask: tool("t%d")},
-		{name: "subjects", target: toolTarget(), to: func(int) v1alpha1.RuleTo { return toolsTo("search") },
+		{
+			name: "subjects", target: toolTarget(), to: func(int) v1alpha1.RuleTo { return toolsTo("search") },
 			from: func(i int) *v1alpha1.RuleFrom { return &v1alpha1.RuleFrom{Subjects: []string{fmt.Sprintf("s%d", i)}} },
-			ask:  search(func(q *Question, i int) { q.Claims.Subject = fmt.Sprintf("s%d", i) })},
-		{name: "agents by glob", target: toolTarget(), to: func(int) v1alpha1.RuleTo { return toolsTo("search") },
+			ask:  search(func(q *Question, i int) { q.Claims.Subject = fmt.Sprintf("s%d", i) }),
+		},
+		{
+			name: "agents by glob", target: toolTarget(), to: func(int) v1alpha1.RuleTo { return toolsTo("search") },
 			from: func(i int) *v1alpha1.RuleFrom {
 				return &v1alpha1.RuleFrom{Agents: []v1alpha1.AgentMatch{{Name: fmt.Sprintf("a%d-*", i)}}}
 			},
-			ask: search(func(q *Question, i int) { q.Claims.Agent = fmt.Sprintf("a%d-x", i) })},
-		{name: "service accounts", target: toolTarget(), to: func(int) v1alpha1.RuleTo { return toolsTo("search") },
+			ask: search(func(q *Question, i int) { q.Claims.Agent = fmt.Sprintf("a%d-x", i) }),
+		},
+		{
+			name: "service accounts", target: toolTarget(), to: func(int) v1alpha1.RuleTo { return toolsTo("search") },
 			from: func(i int) *v1alpha1.RuleFrom {
 				return &v1alpha1.RuleFrom{Peers: []v1alpha1.PeerMatch{{
 					Type: v1alpha1.PeerServiceAccount, ServiceAccount: &v1alpha1.ServiceAccountMatch{Name: fmt.Sprintf("w%d", i)},
 				}}}
 			},
-			ask: search(func(q *Question, i int) { q.Peer = fmt.Sprintf("spiffe://corp/ns/agents/sa/w%d", i) })},
+			ask: search(func(q *Question, i int) { q.Peer = fmt.Sprintf("spiffe://corp/ns/agents/sa/w%d", i) }),
+		},
 	}
 }
 

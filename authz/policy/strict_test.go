@@ -37,16 +37,28 @@ func TestStrictNodes(t *testing.T) {
 		l, r     ref.Val
 		want     string
 	}{
-		{"_==_", text, text, "true"}, {"_==_", text, types.Int(1), mixedTypes}, {"_==_", types.Int(1), types.Double(1), "true"},
-		{"_!=_", text, types.String("b"), "true"}, {"_!=_", types.NullValue, text, "true"}, {"_==_", types.Bytes("a"), types.Bytes("a"), "true"},
-		{"@in", text, list("a"), "true"}, {"@in", text, list(1), mixedTypes}, {"@in", text, list(), "false"}, {"@in", text, text, mixedTypes},
+		{"_==_", text, text, "true"},
+		{"_==_", text, types.Int(1), mixedTypes},
+		{"_==_", types.Int(1), types.Double(1), "true"},
+		{"_!=_", text, types.String("b"), "true"},
+		{"_!=_", types.NullValue, text, "true"},
+		{"_==_", types.Bytes("a"), types.Bytes("a"), "true"},
+		{"@in", text, list("a"), "true"},
+		{"@in", text, list(1), mixedTypes},
+		{"@in", text, list(), "false"},
+		{"@in", text, text, mixedTypes},
 		{"@in", text, types.DefaultTypeAdapter.NativeToValue(map[string]any{"a": 1}), "true"},
-		{"_+_", types.Int(1), types.Int(2), "3"}, {"_+_", text, text, "aa"}, {"_+_", types.Bytes("a"), types.Bytes("b"), "ab"},
-		{"_+_", types.True, types.True, "no such overload"}, {"_+_", list("a"), text, "no such overload"},
+		{"_+_", types.Int(1), types.Int(2), "3"},
+		{"_+_", text, text, "aa"},
+		{"_+_", types.Bytes("a"), types.Bytes("b"), "ab"},
+		{"_+_", types.True, types.True, "no such overload"},
+		{"_+_", list("a"), text, "no such overload"},
 		{"_+_", types.String(make([]byte, maxJoin)), text, longJoin},
-		{"matches", text, types.String("^a$"), "true"}, {"matches", types.Int(1), types.String("a"), "no such overload"},
+		{"matches", text, types.String("^a$"), "true"},
+		{"matches", types.Int(1), types.String("a"), "no such overload"},
 		{"matches", types.String(make([]byte, maxMatchBytes+1)), types.String("a"), longMatch},
-		{"_==_", types.NewErr("left"), text, "left"}, {"_==_", text, types.NewErr("right"), "right"},
+		{"_==_", types.NewErr("left"), text, "left"},
+		{"_==_", text, types.NewErr("right"), "right"},
 	}
 	for _, tt := range tests {
 		n, err := strict(fakeCall{function: tt.function, args: []ref.Val{tt.l, tt.r}})

@@ -180,7 +180,7 @@ func (e *eval) host(field string, h *hosts) truth {
 // route's choice, so that none given means any.
 func (e *eval) port(p ports, usual uint16) truth {
 	a := e.q.Action
-	t := no
+	var t truth
 	switch {
 	case len(p.list) > 0:
 		t = truthOf(slices.Contains(p.list, a.Port))

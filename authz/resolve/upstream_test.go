@@ -160,8 +160,11 @@ func TestJoin(t *testing.T) {
 		{"one does not exist", four, fails(resolve.NoName, time.Second), resolve.Half{Addrs: four.Addrs, TTL: 5 * time.Second}},
 		{"one is malformed", four, fails(resolve.Malformed, time.Second), fails(resolve.Malformed, time.Second)},
 		{"one has too many", four, fails(resolve.TooMany, time.Second), fails(resolve.TooMany, time.Second)},
-		{"an alias to nothing", four, resolve.Half{Failed: resolve.NoAddress, Aliases: []string{"db.internal"}, TTL: time.Second},
-			resolve.Half{Addrs: four.Addrs, Aliases: []string{"db.internal"}, TTL: time.Minute}},
+		{
+			"an alias to nothing", four,
+			resolve.Half{Failed: resolve.NoAddress, Aliases: []string{"db.internal"}, TTL: time.Second},
+			resolve.Half{Addrs: four.Addrs, Aliases: []string{"db.internal"}, TTL: time.Minute},
+		},
 		{"neither", fails(resolve.NoAddress, 2*time.Second), fails(resolve.NoName, 2*time.Second), fails(resolve.NoName, 2*time.Second)},
 		{"neither, and one not known", fails(resolve.NoName, 2*time.Second), fails(resolve.Timeout, time.Second), fails(resolve.Timeout, time.Second)},
 	} {

@@ -26,7 +26,7 @@ func appendUnescaped(dst, raw []byte) []byte {
 func unescapesTo(raw []byte, s string) bool {
 	for len(raw) > 0 {
 		var r rune
-		n := 1
+		var n int
 		if raw[0] == '\\' {
 			r, n = unescape(raw)
 		} else {

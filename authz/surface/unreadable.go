@@ -106,8 +106,7 @@ func RefuseAt(r Reason, v strictjson.Value) error {
 
 // FromJSON makes an Unreadable of what strictjson said.
 func FromJSON(err error) error {
-	var e *strictjson.Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*strictjson.Error](err); ok {
 		return &Unreadable{Reason: Reason(e.Reason), Offset: e.Offset}
 	}
 	return Refuse(Reason(strictjson.ReasonSyntax))

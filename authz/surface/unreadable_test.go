@@ -9,8 +9,7 @@ import (
 )
 
 func reason(err error) surface.Reason {
-	var e *surface.Unreadable
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*surface.Unreadable](err); ok {
 		return e.Reason
 	}
 	return ""

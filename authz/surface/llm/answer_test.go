@@ -41,14 +41,22 @@ func TestAppendError(t *testing.T) {
 func TestErrorType(t *testing.T) {
 	t.Parallel()
 	want := map[string]map[int]string{
-		llm.OpenAI: {400: "invalid_request_error", 401: "authentication_error", 403: "permission_error", 404: "invalid_request_error",
-			413: "invalid_request_error", 429: "rate_limit_error", 503: "server_error"},
-		llm.Anthropic: {400: "invalid_request_error", 401: "authentication_error", 403: "permission_error", 404: "not_found_error",
-			413: "request_too_large", 429: "rate_limit_error", 503: "api_error"},
-		llm.Gemini: {400: "INVALID_ARGUMENT", 401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED", 404: "NOT_FOUND",
-			413: "INVALID_ARGUMENT", 429: "RESOURCE_EXHAUSTED", 503: "UNAVAILABLE"},
-		llm.Bedrock: {400: "ValidationException", 401: "AccessDeniedException", 403: "AccessDeniedException", 404: "ResourceNotFoundException",
-			413: "ValidationException", 429: "ThrottlingException", 503: "ServiceUnavailableException"},
+		llm.OpenAI: {
+			400: "invalid_request_error", 401: "authentication_error", 403: "permission_error", 404: "invalid_request_error",
+			413: "invalid_request_error", 429: "rate_limit_error", 503: "server_error",
+		},
+		llm.Anthropic: {
+			400: "invalid_request_error", 401: "authentication_error", 403: "permission_error", 404: "not_found_error",
+			413: "request_too_large", 429: "rate_limit_error", 503: "api_error",
+		},
+		llm.Gemini: {
+			400: "INVALID_ARGUMENT", 401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED", 404: "NOT_FOUND",
+			413: "INVALID_ARGUMENT", 429: "RESOURCE_EXHAUSTED", 503: "UNAVAILABLE",
+		},
+		llm.Bedrock: {
+			400: "ValidationException", 401: "AccessDeniedException", 403: "AccessDeniedException", 404: "ResourceNotFoundException",
+			413: "ValidationException", 429: "ThrottlingException", 503: "ServiceUnavailableException",
+		},
 	}
 	for provider, types := range want {
 		for status, name := range types {

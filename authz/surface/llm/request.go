@@ -68,7 +68,7 @@ type Request struct {
 
 // limits keep a body's outer two levels. Below them all is checked, and
 // nothing kept.
-var limits = strictjson.Limits{Depth: 64, Nodes: 1 << 17, Keep: 2}
+func limits() strictjson.Limits { return strictjson.Limits{Depth: 64, Nodes: 1 << 17, Keep: 2} }
 
 // place is what method and path say.
 type place struct {
@@ -138,7 +138,7 @@ func (r *Request) readBody(in Input) error {
 	if err := surface.CheckJSON(in.ContentType, in.ContentEncoding); err != nil {
 		return err
 	}
-	if err := r.doc.Parse(in.Body, limits); err != nil {
+	if err := r.doc.Parse(in.Body, limits()); err != nil {
 		return surface.FromJSON(err)
 	}
 	root := r.doc.Root()

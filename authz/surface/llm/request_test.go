@@ -36,8 +36,7 @@ type told struct {
 func tell(r *llm.Request) told { return told{r.Operation, r.Model, r.Stream, r.OutputTokens} }
 
 func reason(err error) surface.Reason {
-	var e *surface.Unreadable
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*surface.Unreadable](err); ok {
 		return e.Reason
 	}
 	return ""
@@ -126,8 +125,10 @@ func TestReads(t *testing.T) {
 		{"bedrock converse, encoded", post(llm.Bedrock, "/model/amazon.nova-lite-v1%3A0/converse-stream", `{}`), told{Operation: "chat", Model: "amazon.nova-lite-v1:0", Stream: true}},
 		{"bedrock converse, model's own limit agrees", post(llm.Bedrock, converse, `{"inferenceConfig":{"maxTokens":5},"additionalModelRequestFields":{"max_tokens":5,"top_k":1}}`), told{"chat", "amazon.nova-lite-v1:0", false, 5}},
 		{"bedrock converse, only the model's own limit", post(llm.Bedrock, converse, `{"additionalModelRequestFields":{"max_tokens":5}}`), told{Operation: "chat", Model: "amazon.nova-lite-v1:0"}},
-		{"bedrock ARN", post(llm.Bedrock, "/model/arn%3Aaws%3Abedrock%3Aeu-west-1%3A1%3Ainference-profile%2Feu.anthropic.claude/invoke", `{"messages":[],"max_tokens":3}`),
-			told{"chat", "arn:aws:bedrock:eu-west-1:1:inference-profile/eu.anthropic.claude", false, 3}},
+		{
+			"bedrock ARN", post(llm.Bedrock, "/model/arn%3Aaws%3Abedrock%3Aeu-west-1%3A1%3Ainference-profile%2Feu.anthropic.claude/invoke", `{"messages":[],"max_tokens":3}`),
+			told{"chat", "arn:aws:bedrock:eu-west-1:1:inference-profile/eu.anthropic.claude", false, 3},
+		},
 		{"bedrock invoke", post(llm.Bedrock, claude, `{"anthropic_version":"x","messages":[],"max_tokens":3}`), told{"chat", "us.anthropic.claude-sonnet-4-v1:0", false, 3}},
 		{"bedrock invoke, streamed", post(llm.Bedrock, claude+"-with-response-stream", `{"messages":[]}`), told{Operation: "chat", Model: "us.anthropic.claude-sonnet-4-v1:0", Stream: true}},
 		{"bedrock invoke of what", post(llm.Bedrock, "/model/amazon.titan-embed/invoke", `{"inputText":"x"}`), told{Operation: "invoke", Model: "amazon.titan-embed"}},

@@ -92,8 +92,10 @@ func (r *Request) take(t tokens) error {
 // limitsOutput reports whether a model's own parameter of that name may limit
 // its answer, in whatever spelling.
 func limitsOutput(name string) bool {
-	for _, k := range []string{"maxtokens", "maxtokenstosample", "maxnewtokens", "maxgenlen", "maxtokencount",
-		"maxcompletiontokens", "maxoutputtokens"} {
+	for _, k := range []string{
+		"maxtokens", "maxtokenstosample", "maxnewtokens", "maxgenlen", "maxtokencount",
+		"maxcompletiontokens", "maxoutputtokens",
+	} {
 		if surface.Resembles(name, k) {
 			return true
 		}

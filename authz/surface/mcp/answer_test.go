@@ -2,6 +2,7 @@ package mcp_test
 
 import (
 	"encoding/json"
+	"errors"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -60,7 +61,7 @@ func TestSDKReadsAnswers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	failure, ok := msg.(*jsonrpc.Response).Error.(*jsonrpc.Error)
+	failure, ok := errors.AsType[*jsonrpc.Error](msg.(*jsonrpc.Response).Error)
 	if !ok || failure.Code != -32043 || failure.Message != denial().Text {
 		t.Errorf("the SDK reads %#v", msg)
 	}

@@ -17,7 +17,8 @@ type envelope struct {
 // findID takes the id from a body that was read, or from what was read of it
 // before it broke.
 func (r *Request) findID(broken bool) {
-	id, ok := strictjson.Value{}, false
+	var id strictjson.Value
+	var ok bool
 	if broken {
 		id, ok = r.doc.ReadBefore("id")
 	} else {

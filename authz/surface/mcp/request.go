@@ -75,7 +75,7 @@ type Request struct {
 }
 
 // limits are those of a body. Its length is bounded by whoever sends it here.
-var limits = strictjson.Limits{Depth: 64, Nodes: 1 << 17}
+func limits() strictjson.Limits { return strictjson.Limits{Depth: 64, Nodes: 1 << 17} }
 
 // Read reads in. After an error, a *surface.Unreadable, only Kind, ID and
 // Modern tell something, for the answer; the rest is empty.
@@ -141,7 +141,7 @@ func (r *Request) bodiless(in Input, kind Kind, method string) error {
 
 // post parses first, so that a refusal for any reason can quote the id.
 func (r *Request) post(in Input) error {
-	broken := r.doc.Parse(in.Body, limits)
+	broken := r.doc.Parse(in.Body, limits())
 	r.findID(broken != nil)
 	if err := surface.CheckJSON(in.ContentType, in.ContentEncoding); err != nil {
 		return err

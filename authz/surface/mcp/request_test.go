@@ -38,8 +38,7 @@ func tell(r *mcp.Request) told {
 }
 
 func reason(err error) surface.Reason {
-	var e *surface.Unreadable
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*surface.Unreadable](err); ok {
 		return e.Reason
 	}
 	return ""
@@ -61,20 +60,28 @@ func TestReads(t *testing.T) {
 		{"prompts/list", call("prompts/list", `{}`), base("prompts/list")},
 		{"tasks/list", call("tasks/list", `{}`), base("tasks/list")},
 		{"subscriptions/listen", call("subscriptions/listen", `{"notifications":{"toolsListChanged":true}}`), base("subscriptions/listen")},
-		{"tools/call", call("tools/call", `{"name":"search","arguments":{"q":"x","n":[1,2]},"_meta":{"progressToken":1}}`),
-			told{Kind: mcp.Call, Method: "tools/call", Name: "search", Args: `{"q":"x","n":[1,2]}`, ID: "1"}},
+		{
+			"tools/call", call("tools/call", `{"name":"search","arguments":{"q":"x","n":[1,2]},"_meta":{"progressToken":1}}`),
+			told{Kind: mcp.Call, Method: "tools/call", Name: "search", Args: `{"q":"x","n":[1,2]}`, ID: "1"},
+		},
 		{"tools/call without arguments", call("tools/call", `{"name":"now"}`), told{Kind: mcp.Call, Method: "tools/call", Name: "now", ID: "1"}},
-		{"tools/call, escaped", `{"jsonrpc":"2\u002e0","\u0069d":"\u0031","method":"tools\/call","params":{"n\u0061me":"sear\u0063h","arguments":{}}}`,
-			told{Kind: mcp.Call, Method: "tools/call", Name: "search", Args: "{}", ID: `"\u0031"`}},
+		{
+			"tools/call, escaped", `{"jsonrpc":"2\u002e0","\u0069d":"\u0031","method":"tools\/call","params":{"n\u0061me":"sear\u0063h","arguments":{}}}`,
+			told{Kind: mcp.Call, Method: "tools/call", Name: "search", Args: "{}", ID: `"\u0031"`},
+		},
 		{"tools/call with input responses", call("tools/call", `{"name":"x","inputResponses":{},"requestState":"s"}`), told{Kind: mcp.Call, Method: "tools/call", Name: "x", ID: "1"}},
 		{"prompts/get", call("prompts/get", `{"name":"p","arguments":{"a":"b"}}`), told{Kind: mcp.Call, Method: "prompts/get", Name: "p", Args: `{"a":"b"}`, ID: "1"}},
 		{"resources/read", call("resources/read", `{"uri":"file:///a/b.txt"}`), told{Kind: mcp.Call, Method: "resources/read", Name: "file:///a/b.txt", ID: "1"}},
 		{"resources/subscribe", call("resources/subscribe", `{"uri":"x:y"}`), told{Kind: mcp.Call, Method: "resources/subscribe", Name: "x:y", ID: "1"}},
 		{"resources/unsubscribe", call("resources/unsubscribe", `{"uri":"x:y"}`), told{Kind: mcp.Call, Method: "resources/unsubscribe", Name: "x:y", ID: "1"}},
-		{"completion of a prompt", call("completion/complete", `{"ref":{"type":"ref/prompt","name":"p","title":"P"},"argument":{"name":"a","value":"b"}}`),
-			told{Kind: mcp.Call, Method: "completion/complete", Name: "p", ID: "1"}},
-		{"completion of a resource", call("completion/complete", `{"ref":{"type":"ref/resource","uri":"file:///{path}"},"argument":{"name":"a","value":"b"}}`),
-			told{Kind: mcp.Call, Method: "completion/complete", Name: "file:///{path}", ID: "1"}},
+		{
+			"completion of a prompt", call("completion/complete", `{"ref":{"type":"ref/prompt","name":"p","title":"P"},"argument":{"name":"a","value":"b"}}`),
+			told{Kind: mcp.Call, Method: "completion/complete", Name: "p", ID: "1"},
+		},
+		{
+			"completion of a resource", call("completion/complete", `{"ref":{"type":"ref/resource","uri":"file:///{path}"},"argument":{"name":"a","value":"b"}}`),
+			told{Kind: mcp.Call, Method: "completion/complete", Name: "file:///{path}", ID: "1"},
+		},
 		{"tasks/get", call("tasks/get", `{"taskId":"t-1"}`), told{Kind: mcp.Call, Method: "tasks/get", Name: "t-1", ID: "1"}},
 		{"tasks/result", call("tasks/result", `{"taskId":"t-1"}`), told{Kind: mcp.Call, Method: "tasks/result", Name: "t-1", ID: "1"}},
 		{"tasks/cancel", call("tasks/cancel", `{"taskId":"t-1"}`), told{Kind: mcp.Call, Method: "tasks/cancel", Name: "t-1", ID: "1"}},
