@@ -56,8 +56,11 @@ func TestProblemString(t *testing.T) {
 		p    source.Problem
 		want string
 	}{
-		{"everything", source.Problem{Ref: ref, File: "a.yaml", Line: 3, Column: 5, Field: "spec.mode", Message: "is odd", Mend: "use Report", Effect: source.EffectKept},
-			"a.yaml:3:5: AccessPolicy/agents/researcher: spec.mode: is odd; use Report (last good kept)"},
+		{
+			"everything",
+			source.Problem{Ref: ref, File: "a.yaml", Line: 3, Column: 5, Field: "spec.mode", Message: "is odd", Mend: "use Report", Effect: source.EffectKept},
+			"a.yaml:3:5: AccessPolicy/agents/researcher: spec.mode: is odd; use Report (last good kept)",
+		},
 		{"no column", source.Problem{File: "a.yaml", Line: 3, Message: "is odd"}, "a.yaml:3: is odd"},
 		{"no line", source.Problem{File: "a.yaml", Message: "is odd"}, "a.yaml: is odd"},
 		{"no file", source.Problem{Line: 3, Message: "is odd", Effect: source.EffectNotServed}, "is odd (not served)"},

@@ -1,6 +1,8 @@
 package translate
 
 import (
+	"maps"
+
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
@@ -76,9 +78,7 @@ func (r *reader) allows(l *listenerFact, gateway source.Ref, namespace string) b
 func (r *reader) namespaceLabels(name string) labels.Set {
 	out := labels.Set{}
 	if v, ok := get[*corev1.Namespace](r, kindNamespace, "", name); ok {
-		for k, value := range v.Labels {
-			out[k] = value
-		}
+		maps.Copy(out, v.Labels)
 	}
 	out[corev1.LabelMetadataName] = name
 	return out

@@ -43,19 +43,17 @@ func (r *reader) certificates(namespace, name string) ([]byte, error) {
 // servedCertificate reads a Secret of type kubernetes.io/tls. Nothing of its
 // values is in an error.
 func (r *reader) servedCertificate(namespace, name string) (graph.Certificate, error) {
+	secret := fmt.Sprintf("Secret/%s/%s", namespace, name)
 	v, ok := get[*corev1.Secret](r, kindSecret, namespace, name)
 	if !ok {
-		return graph.Certificate{}, fmt.Errorf("there is no Secret/%s/%s", namespace, name)
+		return graph.Certificate{}, fmt.Errorf("there is no %s", secret)
 	}
 	if v.Type != corev1.SecretTypeTLS {
-		return graph.Certificate{}, fmt.Errorf("Secret/%s/%s is not of type %s", namespace, name, corev1.SecretTypeTLS)
+		return graph.Certificate{}, fmt.Errorf("%s is not of type %s", secret, corev1.SecretTypeTLS)
 	}
-	c := graph.Certificate{
-		Name:  fmt.Sprintf("Secret/%s/%s", namespace, name),
-		Chain: v.Data[corev1.TLSCertKey], Key: v.Data[corev1.TLSPrivateKeyKey],
-	}
+	c := graph.Certificate{Name: secret, Chain: v.Data[corev1.TLSCertKey], Key: v.Data[corev1.TLSPrivateKeyKey]}
 	if _, err := tls.X509KeyPair(c.Chain, c.Key); err != nil {
-		return graph.Certificate{}, fmt.Errorf("Secret/%s/%s holds no certificate with its key", namespace, name)
+		return graph.Certificate{}, fmt.Errorf("%s holds no certificate with its key", secret)
 	}
 	return c, nil
 }

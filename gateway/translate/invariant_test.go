@@ -2,6 +2,7 @@ package translate
 
 import (
 	"fmt"
+	"net/http"
 	"reflect"
 	"regexp"
 	"strings"
@@ -152,7 +153,7 @@ func badMatch(m graph.Match) string {
 	} else if !strings.HasPrefix(m.Path, "/") || strings.ContainsAny(m.Path, "?# \r\n\x00") || strings.Contains(m.Path, "//") {
 		return "path " + m.Path
 	}
-	if m.Method == "CONNECT" || strings.ToUpper(m.Method) != m.Method {
+	if m.Method == http.MethodConnect || strings.ToUpper(m.Method) != m.Method {
 		return "method " + m.Method
 	}
 	if m.PathKind != graph.MatchRegex && strings.ContainsFunc(m.Path, func(c rune) bool { return c > 0x7e }) {

@@ -94,7 +94,7 @@ func readable(o source.Object) bool {
 	if o.Ref == refOf(kindPolicy, o.Ref.Namespace, o.Ref.Name) {
 		return true
 	}
-	kind := ""
+	var kind string
 	switch o.Value.(type) {
 	case *gatewayv1.GatewayClass:
 		kind = kindClass

@@ -20,8 +20,7 @@ func reject(reason, format string, args ...any) error {
 // error of this package is a rejection; any other would still be a refusal.
 func rejected(err error) (reason, message string) {
 	message = strings.ReplaceAll(err.Error(), "\n", "; ")
-	var r rejection
-	if errors.As(err, &r) {
+	if r, ok := errors.AsType[rejection](err); ok {
 		return r.reason, message
 	}
 	return reasonInvalid, message

@@ -3,6 +3,7 @@ package translate
 import (
 	"fmt"
 	"slices"
+	"strconv"
 
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
@@ -28,7 +29,7 @@ func (b *backendDraft) section() string {
 	if b.x != nil {
 		return ""
 	}
-	return fmt.Sprint(b.port.Number)
+	return strconv.FormatUint(uint64(b.port.Number), 10)
 }
 
 func (b *backendDraft) surface() surface {

@@ -180,7 +180,7 @@ func TestSecretsStayInside(t *testing.T) {
 		if !ok {
 			continue
 		}
-		for _, line := range strings.Split(string(s.Data[corev1.TLSPrivateKeyKey]), "\n") {
+		for line := range strings.SplitSeq(string(s.Data[corev1.TLSPrivateKeyKey]), "\n") {
 			if len(line) > 16 && !strings.HasPrefix(line, "-----") && strings.Contains(text, line) {
 				t.Fatalf("a line of the key of %s is in the feed or in a status", o.Ref)
 			}

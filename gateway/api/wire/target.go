@@ -3,6 +3,7 @@ package wire
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -69,7 +70,7 @@ func (t Target) String() string {
 	field('p', t.Provider)
 	field('b', strings.Join(t.Backends, ","))
 	if t.BodyBytes > 0 {
-		field('m', fmt.Sprint(t.BodyBytes))
+		field('m', strconv.FormatInt(t.BodyBytes, 10))
 	}
 	return b.String()
 }

@@ -101,7 +101,7 @@ func (e *Envoy) Run(ctx context.Context) error {
 		begun := time.Now()
 		last, err := e.once(ctx)
 		if ctx.Err() != nil {
-			return nil
+			return nil //nolint:nilerr // it was to end
 		}
 		if time.Since(begun) >= settled {
 			early, everSettled = 0, true
@@ -135,8 +135,8 @@ func sleep(ctx context.Context, d time.Duration) bool {
 func (e *Envoy) once(ctx context.Context) (string, error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	_ = os.Remove(AdminSocket(e.cfg.Dir)) // a dead child's; a missing one is fine
-	cmd := exec.Command(e.cfg.Path, e.args()...)
+	_ = os.Remove(AdminSocket(e.cfg.Dir))        // a dead child's; a missing one is fine
+	cmd := exec.Command(e.cfg.Path, e.args()...) //nolint:noctx // it is drained, not killed, when the context ends
 	cmd.SysProcAttr = childAttr()
 	cmd.Env = childEnv(os.Environ())
 	out, err := cmd.StderrPipe()

@@ -37,7 +37,8 @@ func foldLine(line string, log *slog.Logger, last *tail) {
 		level = slog.LevelDebug // the same line for each of our address ranges
 	}
 	last.add(text)
-	log.LogAttrs(context.Background(), level, text, slog.String("from", "envoy"), slog.String("component", component))
+	log.LogAttrs(context.Background(), level, text, //nolint:sloglint // the words are Envoy's
+		slog.String("from", "envoy"), slog.String("component", component))
 }
 
 // splitLine reads what logFormat wrote. A line of another shape (a crash, a

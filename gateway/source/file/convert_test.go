@@ -39,8 +39,11 @@ func TestConvertYAML(t *testing.T) {
 		want       any
 		problems   string
 	}{
-		{"scalars", "[a, 'no', \"on\", 1, -2, 1.5, 1e3, true, False, null, ~, 2024-01-01, 0]",
-			[]any{"a", "no", "on", int64(1), int64(-2), 1.5, 1000.0, true, false, nil, nil, "2024-01-01", int64(0)}, ""},
+		{
+			"scalars", "[a, 'no', \"on\", 1, -2, 1.5, 1e3, true, False, null, ~, 2024-01-01, 0]",
+			[]any{"a", "no", "on", int64(1), int64(-2), 1.5, 1000.0, true, false, nil, nil, "2024-01-01", int64(0)},
+			"",
+		},
 		{"block scalars", "a: |\n  no\nb: >\n  1\n", map[string]any{"a": "no\n", "b": "1\n"}, ""},
 		{"tagged string", "a: !!str 1", map[string]any{"a": "1"}, ""},
 		{"time of day", "a: 12:30", map[string]any{"a": "12:30"}, ""},
@@ -87,8 +90,11 @@ func TestConvertJSON(t *testing.T) {
 		want       any
 		problems   string
 	}{
-		{"scalars", `["a", 1, -2.5, 1e3, true, false, null, "no", "\ud83d\ude00", "\ufffd", "` + "\ufffd" + `"]`,
-			[]any{"a", int64(1), -2.5, 1000.0, true, false, nil, "no", "😀", "\ufffd", "\ufffd"}, ""},
+		{
+			"scalars", `["a", 1, -2.5, 1e3, true, false, null, "no", "\ud83d\ude00", "\ufffd", "` + "\ufffd" + `"]`,
+			[]any{"a", int64(1), -2.5, 1000.0, true, false, nil, "no", "😀", "\ufffd", "\ufffd"},
+			"",
+		},
 		{"object", "\t{\"a\": {\"b\": []}}\n", map[string]any{"a": map[string]any{"b": []any{}}}, ""},
 		{"nothing", " \n", nil, ""},
 		{"BOM", "\ufeff{}", map[string]any{}, ""},

@@ -2,6 +2,7 @@ package file
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -40,7 +41,7 @@ func describe(o source.Object) string {
 // describePort is the first port of a Service.
 func describePort(o source.Object) string {
 	if s, ok := o.Value.(*corev1.Service); ok && len(s.Spec.Ports) > 0 {
-		return fmt.Sprint(s.Spec.Ports[0].Port)
+		return strconv.Itoa(int(s.Spec.Ports[0].Port))
 	}
 	return ""
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"strings"
 
@@ -62,8 +63,10 @@ func (d *documents) read(c chunk) (out outcome) {
 		}
 	}()
 	if len(c.text) > maxDocumentBytes {
-		return d.unreadable(c, &textProblem{line: 1, column: 1,
-			message: fmt.Sprintf("the document has %d bytes, more than the %d of an object", len(c.text), maxDocumentBytes), mend: "split it"})
+		return d.unreadable(c, &textProblem{
+			line: 1, column: 1,
+			message: fmt.Sprintf("the document has %d bytes, more than the %d of an object", len(c.text), maxDocumentBytes), mend: "split it",
+		})
 	}
 	root, problem := d.parse(c.text)
 	if problem != nil {
@@ -263,9 +266,7 @@ func shallow(obj map[string]any) map[string]any {
 	for key, v := range obj {
 		if inner, ok := v.(map[string]any); ok {
 			level := make(map[string]any, len(inner))
-			for k, w := range inner {
-				level[k] = w
-			}
+			maps.Copy(level, inner)
 			v = level
 		}
 		out[key] = v

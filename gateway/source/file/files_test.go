@@ -64,17 +64,25 @@ func TestBadFiles(t *testing.T) {
 		random[i] = byte(r.Uint32())
 	}
 	for _, tc := range []struct{ name, text, want string }{
-		{"10 MB", strings.Repeat("# comment\n", 1<<20),
-			"bad.yaml: the file has 10485760 bytes, more than the 4194304 that are read; split it (not served)"},
+		{
+			"10 MB", strings.Repeat("# comment\n", 1<<20),
+			"bad.yaml: the file has 10485760 bytes, more than the 4194304 that are read; split it (not served)",
+		},
 		{"random bytes", string(random), "bad.yaml:1:1: byte 0x86 is not UTF-8; save it as UTF-8 text (not served)"},
 		{"NUL bytes", "\x00\x00\x00\x00", "bad.yaml:1:1: NUL byte: this is no text; save it as UTF-8 text (not served)"},
 		{"UTF-16", "\xff\xfea\x00:\x00", "bad.yaml:1:1: is UTF-16; save it as UTF-8 (not served)"},
-		{"truncated", "apiVersion: v1\nkind: Service\nmetadata: {name: x",
-			"bad.yaml:3:1: Service: is no YAML: did not find expected ',' or '}'; close the bracket, or put the value in quotes (not served)"},
-		{"a large document", "a: |\n" + strings.Repeat("  0123456789\n", 130_000),
-			"bad.yaml:1:1: the document has 1690005 bytes, more than the 1572864 of an object; split it (not served)"},
-		{"many documents", strings.Repeat("---\na\n", maxFileDocuments+1),
-			"bad.yaml: the file has 10001 documents, more than the 10000 that are read; split it (not served)"},
+		{
+			"truncated", "apiVersion: v1\nkind: Service\nmetadata: {name: x",
+			"bad.yaml:3:1: Service: is no YAML: did not find expected ',' or '}'; close the bracket, or put the value in quotes (not served)",
+		},
+		{
+			"a large document", "a: |\n" + strings.Repeat("  0123456789\n", 130_000),
+			"bad.yaml:1:1: the document has 1690005 bytes, more than the 1572864 of an object; split it (not served)",
+		},
+		{
+			"many documents", strings.Repeat("---\na\n", maxFileDocuments+1),
+			"bad.yaml: the file has 10001 documents, more than the 10000 that are read; split it (not served)",
+		},
 		{"empty", "", "bad.yaml: the file is empty; remove the file to remove its objects"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -61,7 +62,7 @@ func (p *jsonParser) value(depth int) (*yaml.Node, error) {
 	case json.Number:
 		node.Value, node.Tag = t.String(), "!!float"
 	case bool:
-		node.Value, node.Tag = fmt.Sprint(t), "!!bool"
+		node.Value, node.Tag = strconv.FormatBool(t), "!!bool"
 	case nil:
 		node.Value, node.Tag = "null", "!!null"
 	}
@@ -126,8 +127,7 @@ func (p *jsonParser) problem(err error) *textProblem {
 		return &textProblem{line: p.line, column: p.column, message: err.Error()}
 	}
 	offset := len(p.text)
-	var syntax *json.SyntaxError
-	if errors.As(err, &syntax) {
+	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
 		offset = max(0, int(syntax.Offset)-1)
 		return at(p.text, offset, "is no JSON: "+syntax.Error(), "")
 	}

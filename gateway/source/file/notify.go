@@ -81,7 +81,7 @@ func (n *inotify) add(path string, live bool) (bool, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		// It is gone again: the next look will say so.
-		return false, nil
+		return false, nil //nolint:nilerr // as said
 	}
 	if old, ok := n.known[path]; ok && live && os.SameFile(old, info) {
 		return false, nil

@@ -89,7 +89,7 @@ func (f *follower) wait(ctx context.Context, poll <-chan time.Time) bool {
 			return false
 		case <-poll:
 			return true
-		case <-f.notifier.errors():
+		case <-f.notifier.errors(): //nolint:errcheck // the look that follows says what is wrong
 			return f.settle(ctx)
 		case e := <-f.notifier.events():
 			if matters(e, f.folders) {
@@ -114,7 +114,7 @@ func (f *follower) settle(ctx context.Context) bool {
 			return true
 		case <-hold.C:
 			return true
-		case <-f.notifier.errors():
+		case <-f.notifier.errors(): //nolint:errcheck // the look that follows says what is wrong
 		case e := <-f.notifier.events():
 			if matters(e, f.folders) {
 				quiet.Reset(f.source.config.Quiet)

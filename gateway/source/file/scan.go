@@ -185,8 +185,7 @@ func (s *scanner) file(e entry, isLink bool) {
 // plainError is an error of the file system without the path, which stands in
 // front of it already.
 func plainError(err error) string {
-	var path *fs.PathError
-	if errors.As(err, &path) {
+	if path, ok := errors.AsType[*fs.PathError](err); ok {
 		return path.Op + ": " + path.Err.Error()
 	}
 	return err.Error()

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -130,7 +131,7 @@ func TestScanBounds(t *testing.T) {
 	}
 	s := scanner{seen: map[string]bool{}}
 	for i := range maxFiles + 1 {
-		s.file(entry{path: fmt.Sprintf("/%d.yaml", i), shown: fmt.Sprint(i)}, false)
+		s.file(entry{path: fmt.Sprintf("/%d.yaml", i), shown: strconv.Itoa(i)}, false)
 	}
 	if len(s.out.entries) != maxFiles || len(s.out.lost) != 1 || len(s.out.problems) != 1 {
 		t.Errorf("files: %d, lost: %d, problems: %d", len(s.out.entries), len(s.out.lost), len(s.out.problems))

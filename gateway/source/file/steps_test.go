@@ -83,6 +83,7 @@ type runner struct {
 }
 
 func newRunner(t testing.TB, checker *schema.Checker) *runner {
+	t.Helper()
 	r := &runner{t: t, checker: checker, dir: t.TempDir(), state: filepath.Join(t.TempDir(), "lastgood.json")}
 	r.restart()
 	return r

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -272,7 +273,7 @@ func TestWatchConfigMapMount(t *testing.T) {
 			w := watch(t, Config{Paths: []string{path}, Checker: checker})
 			w.await("a:80")
 			for port := 81; port < 84; port++ {
-				mount(t, dir, fmt.Sprint(port), map[string]string{"a.yaml": serviceText("a", port)})
+				mount(t, dir, strconv.Itoa(port), map[string]string{"a.yaml": serviceText("a", port)})
 				w.await(fmt.Sprintf("a:%d", port))
 			}
 			mount(t, dir, "broken", map[string]string{"a.yaml": "kind: ["})

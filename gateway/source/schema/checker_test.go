@@ -79,7 +79,7 @@ func TestSecretsStaySecret(t *testing.T) {
 			t.Errorf("%s is accepted", text)
 		}
 		said := strings.ReplaceAll(render(t, nil, findings), `unknown field "hunter2"`, "")
-		for _, line := range strings.Split(said, "\n") {
+		for line := range strings.SplitSeq(said, "\n") {
 			if _, after, ok := strings.Cut(line, ": "); ok && strings.Contains(after, "hunter2") {
 				t.Errorf("%s: %s", text, line)
 			}
@@ -107,8 +107,10 @@ func TestConcurrentUse(t *testing.T) {
 func TestNormalizeXBackend(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct{ name, in, want string }{
-		{"status", `{"status":{"ancestors":[{"ancestorRef":{"name":"g"},"controllerName":"c"},"odd"]}}`,
-			`{"status":{"parents":[{"controllerName":"c","parentRef":{"name":"g"}},"odd"]}}`},
+		{
+			"status", `{"status":{"ancestors":[{"ancestorRef":{"name":"g"},"controllerName":"c"},"odd"]}}`,
+			`{"status":{"parents":[{"controllerName":"c","parentRef":{"name":"g"}},"odd"]}}`,
+		},
 		{"status of 1.6", `{"status":{"parents":[]}}`, `{"status":{"parents":[]}}`},
 		{"port", `{"spec":{"port":{"number":1}}}`, `{"spec":{"port":{"port":1}}}`},
 		{"port of 1.6", `{"spec":{"port":{"port":1,"name":"x"}}}`, `{"spec":{"port":{"port":1,"name":"x"}}}`},
@@ -195,7 +197,7 @@ func upstream(t *testing.T, folder string, f func(path string, kind source.Kind,
 		if err != nil {
 			return err
 		}
-		for _, doc := range bytes.Split(append([]byte("\n"), text...), []byte("\n---")) {
+		for doc := range bytes.SplitSeq(append([]byte("\n"), text...), []byte("\n---")) {
 			if kind, obj := parse(t, doc); kind.Kind != "" {
 				f(path, kind, obj)
 			}

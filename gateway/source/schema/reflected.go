@@ -2,6 +2,7 @@ package schema
 
 import (
 	"fmt"
+	"maps"
 	"reflect"
 	"strings"
 
@@ -80,9 +81,7 @@ func reflectedStruct(t reflect.Type) (apiextensions.JSONSchemaProps, error) {
 			return props, err
 		}
 		if name == "" {
-			for inner, p := range sub.Properties {
-				props.Properties[inner] = p
-			}
+			maps.Copy(props.Properties, sub.Properties)
 			continue
 		}
 		props.Properties[name] = sub

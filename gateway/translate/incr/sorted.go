@@ -66,7 +66,8 @@ func (s *Sorted[V]) Values() []V {
 			keys, list = append(keys, key), append(list, v)
 		}
 	}
-	s.keys, s.list = append(keys, restKeys...), append(list, rest...)
+	keys, list = append(keys, restKeys...), append(list, rest...)
+	s.keys, s.list = keys, list
 	clear(s.pending)
 	return s.list
 }

@@ -1,10 +1,10 @@
 package incr
 
 import (
-	"fmt"
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"testing"
 )
 
@@ -18,7 +18,7 @@ func TestSorted(t *testing.T) {
 		before := s.Values()
 		kept := slices.Clone(before)
 		for range rng.IntN(4) {
-			key := fmt.Sprint(rng.IntN(60))
+			key := strconv.Itoa(rng.IntN(60))
 			if rng.IntN(3) == 0 {
 				s.Delete(key)
 				delete(model, key)
