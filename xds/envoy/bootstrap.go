@@ -35,7 +35,7 @@ func (b Bootstrap) Message(s Settings) *bootstrapv3.Bootstrap {
 			AdsConfig: &corev3.ApiConfigSource{
 				ApiType:                   corev3.ApiConfigSource_DELTA_GRPC,
 				TransportApiVersion:       corev3.ApiVersion_V3,
-				GrpcServices:              []*corev3.GrpcService{grpcService(ClusterXDS, 0)},
+				GrpcServices:              []*corev3.GrpcService{xdsService()},
 				SetNodeOnFirstMessageOnly: true,
 			},
 			CdsConfig: ads(),
@@ -71,7 +71,7 @@ func (b Bootstrap) overload() *overloadv3.OverloadManager {
 // runtime lifts the size of an expression from 100, which a list of host
 // names reaches, and keeps a bound.
 func runtime() *bootstrapv3.LayeredRuntime {
-	values, err := structpb.NewStruct(map[string]any{"re2.max_program_size.error_level": 1000})
+	values, err := structpb.NewStruct(map[string]any{"re2.max_program_size.error_level": maxRegexProgram})
 	if err != nil {
 		panic("build runtime: " + err.Error())
 	}

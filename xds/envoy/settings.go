@@ -64,3 +64,16 @@ const (
 	maxCachedHosts    = 100_000
 	maxPendingLookups = 4096
 )
+
+// Bounds of regular expressions. Envoy has the second too, by its own count.
+const (
+	maxRegexBytes   = 4096
+	maxRegexProgram = 1000
+)
+
+// MaxMessage is the largest xDS response that Envoy takes: more would end the
+// stream, again and again.
+const MaxMessage = 32 << 20
+
+// maxAnswer is the largest answer of the guard's other services.
+const maxAnswer = 4 << 20

@@ -26,13 +26,20 @@ func ads() *corev3.ConfigSource {
 func grpcService(cluster string, timeout time.Duration, initial ...*corev3.HeaderValue) *corev3.GrpcService {
 	s := &corev3.GrpcService{
 		TargetSpecifier: &corev3.GrpcService_EnvoyGrpc_{EnvoyGrpc: &corev3.GrpcService_EnvoyGrpc{
-			ClusterName: cluster, MaxReceiveMessageLength: u32(4 << 20),
+			ClusterName: cluster, MaxReceiveMessageLength: u32(maxAnswer),
 		}},
 		InitialMetadata: initial,
 	}
 	if timeout > 0 {
 		s.Timeout = dur(timeout)
 	}
+	return s
+}
+
+// xdsService is where all configuration comes from. A route table may be large.
+func xdsService() *corev3.GrpcService {
+	s := grpcService(ClusterXDS, 0)
+	s.GetEnvoyGrpc().MaxReceiveMessageLength = u32(MaxMessage)
 	return s
 }
 
