@@ -1,6 +1,7 @@
 package decide
 
 import (
+	"strings"
 	"sync"
 
 	"github.com/hopgate/hopgate/authz/policy"
@@ -92,7 +93,7 @@ func (s *State) Target(encoded string) *Target {
 	defer s.mu.Unlock()
 	if len(s.targets) < maxTargets {
 		// A copy: the string may be a view of a request.
-		s.targets[string([]byte(encoded))] = t
+		s.targets[strings.Clone(encoded)] = t
 	}
 	return t
 }
