@@ -18,18 +18,20 @@ func tokenOf(r *Request, entry wire.Entry) (raw, code string) {
 	if own.Count > 1 {
 		return "", denial.TokenMalformed
 	}
-	if entry != wire.EntryProxy {
-		return fromHeader(own.Value, own.Count)
-	}
 	auth := r.Header(HeaderProxyAuthorization)
-	if auth.Count == 0 {
+	if entry != wire.EntryProxy || auth.Count == 0 {
 		return fromHeader(own.Value, own.Count)
 	}
 	pass, code := password(auth.Value)
-	if code == "" && (auth.Count > 1 || (own.Count == 1 && own.Value != pass)) {
+	switch {
+	case auth.Count > 1 || code == denial.TokenMalformed:
+		return "", denial.TokenMalformed
+	case code != "": // no token there
+		return fromHeader(own.Value, own.Count)
+	case own.Count == 1 && own.Value != pass:
 		return "", denial.TokenMalformed
 	}
-	return pass, code
+	return pass, ""
 }
 
 func fromHeader(value string, count int) (raw, code string) {
