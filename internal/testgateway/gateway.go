@@ -66,15 +66,22 @@ func Run(t testing.TB, objects map[string]string, opts ...Option) *Gateway {
 // Start is Run without waiting.
 func Start(t testing.TB, objects map[string]string, opts ...Option) *Gateway {
 	t.Helper()
-	g := &Gateway{t: t, Files: t.TempDir(), State: t.TempDir(), Proxy: testenv.Port(t), HTTP: testenv.Port(t), Log: &Buffer{}, Told: &Reports{}}
-	for name, text := range objects {
-		g.Write(name, text)
-	}
+	g := New(t, objects)
 	g.Launch(opts...)
 	return g
 }
 
-// Launch starts the product again on the same folders, after Stop.
+// New is Start without starting anything.
+func New(t testing.TB, objects map[string]string) *Gateway {
+	t.Helper()
+	g := &Gateway{t: t, Files: t.TempDir(), State: t.TempDir(), Proxy: testenv.Port(t), HTTP: testenv.Port(t), Log: &Buffer{}, Told: &Reports{}}
+	for name, text := range objects {
+		g.Write(name, text)
+	}
+	return g
+}
+
+// Launch starts the product, or starts it again on the same folders after Stop.
 func (g *Gateway) Launch(opts ...Option) {
 	g.t.Helper()
 	cfg := laptop.Config{
@@ -134,12 +141,15 @@ func (g *Gateway) ProxyURL(token string) string {
 // Records are all lines of the audit record by now.
 func (g *Gateway) Records(t testing.TB) []audit.Record {
 	t.Helper()
-	raw, err := os.ReadFile(g.Record())
+	raw, err := os.ReadFile(laptop.AuditFile(g.State))
 	if err != nil {
 		t.Fatal(err)
 	}
 	var out []audit.Record
 	for line := range bytes.Lines(raw) {
+		if !bytes.HasSuffix(line, []byte("\n")) {
+			break // it is being written
+		}
 		r, err := audit.Decode(bytes.TrimSuffix(line, []byte("\n")))
 		if err != nil {
 			t.Fatalf("%v in %q", err, line)

@@ -80,5 +80,8 @@ func OpenLocalKey(state string) (*token.Key, error) {
 	return key, nil
 }
 
+// AuditFile is the path of the record, where no other was given.
+func AuditFile(state string) string { return statePath(state, auditFileName) }
+
 // LocalKey is the path of the key of the built-in TrustDomain.
 func LocalKey(state string) string { return statePath(state, LocalKeyFile) }
