@@ -24,13 +24,11 @@ func TestMutations(t *testing.T) {
 			v := verifier(t, d)
 			l := listener(d)
 			dice := rand.New(rand.NewPCG(1, 2))
-			believed := 0
 			check := func(mutant string) {
 				c, _, code := v.Verify(t.Context(), now(), mutant, l, Peer{})
 				if mutant == raw || code != "" {
 					return
 				}
-				believed++
 				if diff := cmp.Diff(want, c); diff != "" {
 					t.Errorf("%q says something else:\n%s", mutant, diff)
 				}
@@ -46,7 +44,6 @@ func TestMutations(t *testing.T) {
 				check(raw[:i])                        // cut off
 				check(raw[:i] + strings.ToUpper(raw[i:i+1]) + strings.ToLower(raw[i+1:]))
 			}
-			t.Logf("%d mutants are believed", believed)
 		})
 	}
 }
