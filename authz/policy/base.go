@@ -81,6 +81,9 @@ func (d *decision) holds(r *rule) bool {
 	d.watch()
 	d.e.begin()
 	t := r.caller(&d.e)
+	if t == yes && d.e.q.Claims == nil && !r.txn.none {
+		t = d.e.note("token", "a verified one", "none", no)
+	}
 	d.traceRule(r, t, "names the server")
 	return t == yes
 }

@@ -109,7 +109,7 @@ func (k *checker) transaction(at *field.Path, rule *v1alpha1.AccessRule) transac
 	switch in.Type {
 	case "", v1alpha1.TransactionRequired:
 	case v1alpha1.TransactionNone:
-		x.required = false
+		x.required, x.none = false, true
 		k.noTransaction(at, rule)
 	default:
 		k.unknown(at.Child("type"), in.Type, v1alpha1.TransactionRequired, v1alpha1.TransactionNone)

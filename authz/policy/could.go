@@ -68,7 +68,7 @@ func (d *decision) couldList(rules []*rule, list []posting, target bool) bool {
 }
 
 func (d *decision) could(r *rule, p posting, target bool) bool {
-	if r.report || r.action == v1alpha1.ActionDeny || !r.needsToken() {
+	if r.report || r.action == v1alpha1.ActionDeny || !r.needsToken() && (target || r.txn.none) {
 		return false
 	}
 	if r.from.peers != nil && !r.from.peers.match(d.e.q.Peer) {

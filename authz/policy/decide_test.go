@@ -486,6 +486,33 @@ func TestUsualDenyAs(t *testing.T) {
 	}
 }
 
+// TestBaseMethodsWithoutAToken: an Ask holds without a token where it says
+// nothing of one, and opens nothing by that.
+func TestBaseMethodsWithoutAToken(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name, rules string
+		want        string
+		helps       bool
+	}{
+		{"an Allow", "{name: a, action: Allow, to: {type: Tools, tools: [{names: [x]}]}}", CodeNoRule, true},
+		{"an Ask", "{name: a, action: Ask, to: {type: Tools, tools: [{names: [x]}]}}", CodeNoRule, true},
+		{"an Ask of a peer", "{name: a, action: Ask, from: {peers: [{type: SPIFFE, spiffe: 'spiffe://**'}]}, to: {type: Tools, tools: [{names: [x]}]}}", CodeNoRule, true},
+		{"an Allow of None", "{name: a, action: Allow, from: {peers: [{type: SPIFFE, spiffe: 'spiffe://**'}]}, transaction: {type: None}, to: {type: Tools, tools: [{names: [x]}]}}", "", false},
+		{"an Ask of None", "{name: a, action: Ask, from: {peers: [{type: SPIFFE, spiffe: 'spiffe://**'}]}, transaction: {type: None}, to: {type: Tools, tools: [{names: [x]}]}}", "", false},
+		{"a Deny", "{name: a, action: Deny, to: {type: Tools, tools: [{names: [x]}]}}", CodeNoRule, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			q := method(t, "tools/list", true)
+			q.Claims = nil
+			if o := decideAll(t, one(t, tt.rules), toolTarget(), q); o.Code != tt.want || o.TokenHelps != tt.helps {
+				t.Errorf("code %q, a token helps: %v, want %q, %v", o.Code, o.TokenHelps, tt.want, tt.helps)
+			}
+		})
+	}
+}
+
 func TestBaseMethods(t *testing.T) {
 	t.Parallel()
 	const (

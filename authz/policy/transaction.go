@@ -12,9 +12,13 @@ type transaction struct {
 	// required: there must be one. An Allow rule that says nothing has it; a
 	// Deny or Ask that says nothing holds with and without a token.
 	required bool
-	domain   string
-	scopes   []string
-	context  []contextMatch
+	// none: the rule says so. Only then are MCP's base methods opened by it to
+	// a caller without a token: an Ask that says nothing holds without one, and
+	// must not open by that.
+	none    bool
+	domain  string
+	scopes  []string
+	context []contextMatch
 }
 
 // contextMatch is one value of tctx.
