@@ -161,6 +161,15 @@ func (h *house) ask(a asking) *answered {
 	return h.askBytes(a.context(), a.bytes(h.t))
 }
 
+func (h *house) askMessage(m *authv3.CheckRequest) *answered {
+	h.t.Helper()
+	b, err := proto.Marshal(m)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return h.askBytes(context.Background(), b)
+}
+
 func (h *house) askBytes(ctx context.Context, b []byte) *answered {
 	h.t.Helper()
 	q := &question{}

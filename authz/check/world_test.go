@@ -42,7 +42,7 @@ const worldRules = `
   to: {type: Models, models: [{providers: [{name: llm}], names: ["gpt-*"]}]}
   action: Allow
   with: {limits: {outputTokens: 1000}}
-- {name: pages, to: {type: HTTP, http: [{hosts: [web.example], ports: [8080, 8081, 8443, 80], methods: [GET, POST], paths: ["/public/**"]}]}, action: Allow}
+- {name: pages, to: {type: HTTP, http: [{hosts: [web.example], ports: [8080, 8081, 8444, 80], methods: [GET, POST], paths: ["/public/**"]}]}, action: Allow}
 - {name: forwarded, to: {type: HTTP, http: [{ports: [8080, 80], paths: ["/forward"]}]}, action: Allow, with: {forwardToken: Forward}}
 - {name: durable, to: {type: HTTP, http: [{ports: [8080], paths: ["/durable"]}]}, action: Allow, with: {audit: Durable}}
 - {name: bounded, to: {type: HTTP, http: [{ports: [8080], paths: ["/bounded"]}]}, action: Allow, with: {limits: {requestBytes: 100}}}
@@ -50,7 +50,7 @@ const worldRules = `
 - name: peers
   from: {peers: [{type: SPIFFE, spiffe: "spiffe://corp/ns/agents/sa/*"}]}
   transaction: {type: None}
-  to: {type: HTTP, http: [{ports: [8443, 8080], paths: ["/peers"]}]}
+  to: {type: HTTP, http: [{ports: [8444, 8080], paths: ["/peers"]}]}
   action: Allow
 - {name: tunnels, to: {type: Hosts, hosts: [{names: [api.example, inside.example, gone.example, trap.example, mcp.example, "**.wild.example", 203.0.113.9, 198.51.100.7, 10.20.0.9], ports: [443, 80, 8080]}]}, action: Allow}
 - {name: opaque, to: {type: Hosts, hosts: [{names: [raw.example], ports: [5432]}]}, action: Allow, with: {tls: Opaque}}
@@ -76,7 +76,7 @@ func feed(t testing.TB) *feedv1.Snapshot {
 			Key: key("egress"), Unmatched: v1alpha1.UnmatchedDeny, Detail: v1alpha1.DetailFull, MinRemain: 2 * time.Second,
 			Listeners: []feedv1.Listener{
 				{Name: "agents", Protocol: "HTTP", Address: loopback, Port: 8080, TrustDomains: corp},
-				{Name: "mtls", Protocol: "HTTPS", Address: loopback, Port: 8443, TrustDomains: corp, Peers: true},
+				{Name: "mtls", Protocol: "HTTPS", Address: loopback, Port: 8444, TrustDomains: corp, Peers: true},
 				{Name: "open", Protocol: "HTTP", Address: loopback, Port: 8081},
 				{Name: "proxy", Protocol: v1alpha1.ProtocolProxy, Address: loopback, Port: 3128, TrustDomains: corp},
 			},
