@@ -60,16 +60,31 @@ func (e *Events) lineEnd(c byte) {
 	}
 }
 
-// Event is an event of this name and data, in bytes that end first what was
-// begun and not finished: a client drops an event that is cut off, and must not
-// take ours for its end. An empty name is a message. A line end in data begins
-// another data line, so that nothing in it can end the event.
-func (e *Events) Event(name string, data []byte) []byte {
-	var b bytes.Buffer
-	if e.begun && e.tail != afterEvent {
-		// Two: the first ends a line, if there is one; the second the event.
-		b.WriteString("\n\n")
+// Free reports whether an event can be put in now: none has been begun that it
+// would become a part of, or end too early.
+func (e *Events) Free() bool { return !e.begun || e.tail == afterEvent }
+
+// Next is how many of b must pass until an event can be put in; -1: more than
+// these.
+func (e *Events) Next(b []byte) int {
+	if e.Free() {
+		return 0
 	}
+	at := *e
+	for i := range b {
+		at.Pass(b[i : i+1])
+		if at.Free() {
+			return i + 1
+		}
+	}
+	return -1
+}
+
+// Event is an event of this name and data. An empty name is a message. A line
+// end in data begins another data line, so that nothing in it can end the
+// event.
+func Event(name string, data []byte) []byte {
+	var b bytes.Buffer
 	if name != "" {
 		b.WriteString("event: " + name + "\n")
 	}

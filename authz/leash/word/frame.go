@@ -19,18 +19,40 @@ type Frames struct {
 // Pass takes note of bytes that go to the client.
 func (f *Frames) Pass(b []byte) {
 	for len(b) > 0 && !f.broken {
-		if f.left > 0 {
-			n := min(f.left, uint64(len(b)))
-			f.left -= n
-			b = b[n:]
-			continue
-		}
-		f.head[f.have] = b[0]
+		b = b[f.step(b):]
+	}
+}
+
+// step reads until a frame or its head ends, or b does, and says how far.
+func (f *Frames) step(b []byte) int {
+	if f.left > 0 {
+		n := int(min(f.left, uint64(len(b))))
+		f.left -= uint64(n)
+		return n
+	}
+	for i := range b {
+		f.head[f.have] = b[i]
 		f.have++
-		b = b[1:]
 		if f.have == f.size() {
 			f.begin()
+			return i + 1
 		}
+	}
+	return len(b)
+}
+
+// Next is how many of b must pass until a frame can be put in; -1: more than
+// these, or never.
+func (f *Frames) Next(b []byte) int {
+	at := *f
+	for n := 0; ; {
+		if at.Free() {
+			return n
+		}
+		if n == len(b) || at.Hopeless() {
+			return -1
+		}
+		n += at.step(b[n:])
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -41,23 +42,21 @@ func read(stream string) []event {
 
 func TestEventStandsAlone(t *testing.T) {
 	t.Parallel()
-	word := event{"error", `{"code":"revoked"}`}
 	for _, tt := range []struct {
 		name, before string
-		want         []event
-		pure         bool // nothing is put in front
+		free         bool
 	}{
-		{"nothing", "", nil, true},
-		{"an event", "data: a\n\n", []event{{"", "a"}}, true},
-		{"an event with CRLF", "data: a\r\n\r\n", []event{{"", "a"}}, true},
-		{"an event with CR", "data: a\r\r", []event{{"", "a"}}, true},
-		{"half a CRLF", "data: a\r\n\r", []event{{"", "a"}}, true},
-		{"a line of an event", "data: a\n", []event{{"", "a"}}, false},
-		{"half a line", "data: a", []event{{"", "a"}}, false},
-		{"half a name", "event: b\ndata: a\nda", []event{{"b", "a"}}, false},
-		{"a name alone", "event: b\n", nil, false},
-		{"a comment", ": hello", nil, false},
-		{"many line ends", "data: a\n\n\n\n", []event{{"", "a"}}, true},
+		{"nothing", "", true},
+		{"an event", "data: a\n\n", true},
+		{"an event with CRLF", "data: a\r\n\r\n", true},
+		{"an event with CR", "data: a\r\r", true},
+		{"half a CRLF", "data: a\r\n\r", true},
+		{"a line of an event", "data: a\n", false},
+		{"a line of an event with CRLF", "data: a\r\n", false},
+		{"half a line", "data: a", false},
+		{"half a name", "event: b\ndata: a\nda", false},
+		{"a comment", ": hello", false},
+		{"many line ends", "data: a\n\n\n\n", true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -68,43 +67,64 @@ func TestEventStandsAlone(t *testing.T) {
 					e.Pass(rest[:n])
 					rest = rest[n:]
 				}
-				got := e.Event(word.name, []byte(word.data))
-				if pure := bytes.HasPrefix(got, []byte("event")); pure != tt.pure {
-					t.Errorf("in pieces of %d: begins with %q", size, got[:3])
-				}
-				if diff := cmp.Diff(append(tt.want[:len(tt.want):len(tt.want)], word), read(tt.before+string(got)), cmp.AllowUnexported(event{})); diff != "" {
-					t.Errorf("in pieces of %d (-want +got):\n%s", size, diff)
+				if e.Free() != tt.free {
+					t.Errorf("in pieces of %d: free %v, want %v", size, e.Free(), tt.free)
 				}
 			}
 		})
 	}
 }
 
+func TestNextEvent(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		before, next string
+		want         int
+	}{
+		{"", "data: a\n\n", 0},
+		{"data: a\n\n", "data: b\n\n", 0},
+		{"data: a", "\n\ndata: b\n\n", 2},
+		{"data: a\n", "data: b\n\n", 9},
+		{"data: a", "bc", -1},
+		{"data: a", "bc\n", -1},
+		{"data: a\r\n", "\r\nx", 1},
+	} {
+		var e Events
+		e.Pass([]byte(tt.before))
+		if got := e.Next([]byte(tt.next)); got != tt.want {
+			t.Errorf("after %q, Next(%q) = %d, want %d", tt.before, tt.next, got, tt.want)
+		}
+	}
+}
+
 func TestDataCannotEndTheEvent(t *testing.T) {
 	t.Parallel()
-	var e Events
-	got := read(string(e.Event("", []byte("a\n\nevent: b\r\rdata: c\r\n\r\nd"))))
+	got := read(string(Event("", []byte("a\n\nevent: b\r\rdata: c\r\n\r\nd"))))
 	want := []event{{"", "a\n\nevent: b\n\ndata: c\n\nd"}}
 	if diff := cmp.Diff(want, got, cmp.AllowUnexported(event{})); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 
-// FuzzEvents puts a word at any place of any stream: it is always the last
-// event, and whole.
+// FuzzEvents puts a word at the next place of any stream: it is the last event,
+// and whole, and those before it are what they would have been.
 func FuzzEvents(f *testing.F) {
 	f.Add("data: a\n\n", 3)
 	f.Add("event: x\r\ndata: y\r\n\r\n", 7)
 	f.Fuzz(func(t *testing.T, stream string, cut int) {
-		if cut < 0 || cut > len(stream) || strings.Contains(stream, "\x00") {
+		if cut < 0 || cut > len(stream) {
 			return
 		}
 		var e Events
 		e.Pass([]byte(stream[:cut]))
-		e.Pass([]byte(stream[cut:]))
-		got := read(stream + string(e.Event("error", []byte("w"))))
-		if len(got) == 0 || got[len(got)-1] != (event{"error", "w"}) {
-			t.Errorf("%q ends with %v", stream, got)
+		n := e.Next([]byte(stream[cut:]))
+		if n < 0 {
+			return
+		}
+		got := read(stream[:cut+n] + string(Event("error", []byte("w"))))
+		want := append(read(stream[:cut+n]), event{"error", "w"})
+		if !slices.Equal(got, want) {
+			t.Errorf("%q gives %v, want %v", stream, got, want)
 		}
 	})
 }
@@ -202,6 +222,29 @@ func TestFramesInAnyPieces(t *testing.T) {
 			if f.Free() != ends[at] {
 				t.Fatalf("free %v at %d, want %v", f.Free(), at, ends[at])
 			}
+		}
+	}
+}
+
+func TestNextFrame(t *testing.T) {
+	t.Parallel()
+	whole := frame(2, true, 200, false)
+	for _, tt := range []struct {
+		name         string
+		before, next []byte
+		want         int
+	}{
+		{"at once", nil, whole, 0},
+		{"in its head", whole[:1], whole[1:], len(whole) - 1},
+		{"in its payload", whole[:50], append(whole[50:len(whole):len(whole)], whole...), len(whole) - 50},
+		{"not in these", whole[:50], whole[50:60], -1},
+		{"never", frame(8, true, 0, false), whole, -1},
+		{"behind what the server closes", whole[:50], append(whole[50:len(whole):len(whole)], frame(8, true, 0, false)...), len(whole) - 50},
+	} {
+		var f Frames
+		f.Pass(tt.before)
+		if got := f.Next(tt.next); got != tt.want {
+			t.Errorf("%s: Next = %d, want %d", tt.name, got, tt.want)
 		}
 	}
 }
