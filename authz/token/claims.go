@@ -58,11 +58,8 @@ func (Secret) LogValue() slog.Value { return slog.StringValue("[token]") }
 // String keeps a token out of formatted text.
 func (Secret) String() string { return "[token]" }
 
-// GoString keeps a token out of %#v.
-func (Secret) GoString() string { return "[token]" }
-
-// Format keeps a token out of every other verb: of one that does not go with
-// a text, fmt would show the text itself.
+// Format keeps a token out of every verb: of one that does not go with a text,
+// fmt would show the text itself.
 func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String()) } // fmt has no place for an error
 
 // MarshalText keeps a token out of JSON. Who means to hand it on says

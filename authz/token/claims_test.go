@@ -80,6 +80,7 @@ func names() []attack {
 		{"a name with a dotless i", ed().claims(add("\"\u0131ss\":\"x\"")), ""},
 		{"a name that is longer", ed().claims(add(`"subject":"user:root"`, `"aud ":"x"`, `"expiry":1`)), ""},
 		{"a name with a NUL", ed().claims(add(`"sub\u0000":"user:root"`)), ""},
+		{"a long name", ed().claims(add(`"Subject_of_this_transaction":"x"`)), ""},
 		{"an empty name", ed().claims(add(`"":"x"`)), ""},
 		{"a duplicate in tctx", ed().claims(set("tctx", `{"a":1,"a":2}`)), ReasonMalformed},
 		{"a duplicate deep in an unknown claim", ed().claims(set("x", `[{"y":{"a":1,"\u0061":2}}]`)), ReasonMalformed},
@@ -297,6 +298,7 @@ func TestAgenticContext(t *testing.T) {
 	}{
 		{"no context", act, "", "", []string{"planner"}},
 		{"no context and no act", "", "", "", nil},
+		{"empty metadata", act, `{"chain_metadata":{}}`, "", []string{"planner"}},
 		{"an empty context", act, `{}`, "", []string{"planner"}},
 		{"the form of a single agent", act, `{"prov":{"model_id":"m"},"posture":{"tee":true},"identity":{"workload_id":"w"}}`, "", []string{"planner"}},
 		{"a current actor", act, `{` + current("w") + `}`, "", []string{"w", "planner"}},

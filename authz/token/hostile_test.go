@@ -192,6 +192,7 @@ func forms() []attack {
 		{"a megabyte of dots", strings.Repeat(".", 1<<20), ReasonMalformed},
 		{"a signature cut short", signed + "." + b64(decode(sig)[:63]), ReasonBadSignature},
 		{"a longer signature", signed + "." + b64(append(decode(sig), 0)), ReasonBadSignature},
+		{"an EdDSA signature with another number for the same", raised(good), ReasonBadSignature},
 		{"the signature of another token", signed + "." + second(cutLast(ed().claims(set("sub", `"x"`)))), ReasonBadSignature},
 		{"another payload under the signature", b64(ed().header()) + "." + b64(payload(set("sub", `"user:root"`))) + "." + sig, ReasonBadSignature},
 	}
@@ -305,6 +306,19 @@ func malleated(raw string) string {
 	}
 	new(big.Int).Sub(n, new(big.Int).SetBytes(b[half:])).FillBytes(b[half:])
 	return signed + "." + b64(b)
+}
+
+// raised adds the order of the group to s of an Ed25519 signature (RFC 8032
+// section 5.1.7 refuses that).
+func raised(raw string) string {
+	signed, sig := cutLast(raw)
+	b := decode(sig)
+	order, _ := new(big.Int).SetString("7237005577332262213973186563042994240857116359379907606001950938285454250989", 10)
+	s := slices.Clone(b[32:])
+	slices.Reverse(s)
+	new(big.Int).Add(new(big.Int).SetBytes(s), order).FillBytes(s)
+	slices.Reverse(s)
+	return signed + "." + b64(append(b[:32], s...))
 }
 
 func general(raw string) string {
