@@ -21,12 +21,14 @@ import (
 // Key is a private Ed25519 key that signs tokens of development, and records.
 // It never shows itself.
 type Key struct {
-	// private is a pointer because fmt does not follow one inside of a struct:
-	// some verbs (%w, %p), and fields that are not exported, ask no method.
-	private *ed25519.PrivateKey
+	// private is a function because fmt cannot look into one: %w and %p, and a
+	// Key in a field that is not exported, ask no method.
+	private func() ed25519.PrivateKey
 }
 
-func newKey(private ed25519.PrivateKey) *Key { return &Key{&private} }
+func newKey(private ed25519.PrivateKey) *Key {
+	return &Key{func() ed25519.PrivateKey { return private }}
+}
 
 // Types of PEM blocks (RFC 7468 sections 10 and 13).
 const (
@@ -151,7 +153,7 @@ func LoadOrCreate(path string) (*Key, error) {
 
 // save writes the key whole or not at all, and never over another.
 func (k *Key) save(path string) error {
-	der, err := x509.MarshalPKCS8PrivateKey(*k.private)
+	der, err := x509.MarshalPKCS8PrivateKey(k.Private())
 	if err != nil {
 		return fmt.Errorf("write key: %w", err)
 	}
@@ -172,10 +174,10 @@ func (k *Key) save(path string) error {
 }
 
 // Public is the public half.
-func (k *Key) Public() ed25519.PublicKey { return k.private.Public().(ed25519.PublicKey) }
+func (k *Key) Public() ed25519.PublicKey { return k.Private().Public().(ed25519.PublicKey) }
 
 // Private is the key itself, for signers of other things than tokens.
-func (k *Key) Private() ed25519.PrivateKey { return *k.private }
+func (k *Key) Private() ed25519.PrivateKey { return k.private() }
 
 // ID is the kid: the RFC 7638 thumbprint.
 func (k *Key) ID() string { return jwks.Thumbprint(k.Public()) }

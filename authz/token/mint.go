@@ -84,7 +84,7 @@ func (k *Key) Mint(p Params, r io.Reader) (Secret, error) {
 		return "", fmt.Errorf("make token: %w", err)
 	}
 	signed := base64.RawURLEncoding.EncodeToString(header) + "." + base64.RawURLEncoding.EncodeToString(payload)
-	sig, err := jwt.SigningMethodEdDSA.Sign(signed, k.private)
+	sig, err := jwt.SigningMethodEdDSA.Sign(signed, k.Private())
 	if err != nil {
 		return "", fmt.Errorf("sign token: %w", err)
 	}
