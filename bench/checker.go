@@ -10,7 +10,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"runtime/pprof"
 	"time"
 
 	authv3 "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
@@ -44,12 +43,10 @@ const (
 // checker answers Check on the guard's own socket and server. What is not a
 // guard differs in nothing but the service.
 type checker struct {
-	caller  *guard.Caller
-	guard   *guard.Guard
-	cancel  context.CancelFunc
-	ended   chan error
-	profile string
-	cpu     *os.File // nil: no profile is taken
+	caller *guard.Caller
+	guard  *guard.Guard
+	cancel context.CancelFunc
+	ended  chan error
 }
 
 func newChecker(s spec) (*checker, error) {
@@ -64,7 +61,7 @@ func newChecker(s spec) (*checker, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &checker{caller: guard.NewCaller(), guard: g, ended: make(chan error, 2), profile: s.Profile}
+	c := &checker{caller: guard.NewCaller(), guard: g, ended: make(chan error, 2)}
 	c.caller.Set(os.Getppid())
 	server, err := c.server(s)
 	if err != nil {
@@ -78,7 +75,7 @@ func newChecker(s spec) (*checker, error) {
 	c.cancel = cancel
 	go func() { c.ended <- serve(server, l) }()
 	go func() { c.ended <- g.Run(ctx, server.Stop) }()
-	return c, c.record()
+	return c, nil
 }
 
 // serve returns nil for a server that was stopped, however early.
@@ -173,31 +170,7 @@ func (c *checker) report() report {
 	return r
 }
 
-// record takes a profile of everything from now on.
-func (c *checker) record() (err error) {
-	if c.profile == "" {
-		return nil
-	}
-	if c.cpu, err = os.Create(filepath.Join(c.profile, "cpu.pprof")); err != nil {
-		return err
-	}
-	return pprof.StartCPUProfile(c.cpu)
-}
-
 func (c *checker) stop() error {
-	err := c.keepProfiles()
 	c.cancel()
-	return errors.Join(err, <-c.ended, <-c.ended)
-}
-
-func (c *checker) keepProfiles() error {
-	if c.cpu == nil {
-		return nil
-	}
-	pprof.StopCPUProfile()
-	f, err := os.Create(filepath.Join(c.profile, "allocs.pprof"))
-	if err != nil {
-		return errors.Join(err, c.cpu.Close())
-	}
-	return errors.Join(pprof.Lookup("allocs").WriteTo(f, 0), f.Close(), c.cpu.Close())
+	return errors.Join(<-c.ended, <-c.ended)
 }

@@ -59,6 +59,11 @@ func play(dir string, in io.Reader, out io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
+	kept, err := newProfile(s.Profile, filepath.Base(dir))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, kept.keep()) }()
 	r, err := newRole(s)
 	if err != nil {
 		return fmt.Errorf("be %s: %w", s.Role, err)
@@ -122,6 +127,7 @@ const endWithin = 20 * time.Second
 // start runs a child until stop, or until ctx ends, and waits until it is
 // ready.
 func (b *bench) start(ctx context.Context, s spec) (*child, error) {
+	s.Profile = b.profile
 	raw, err := json.Marshal(s)
 	if err != nil {
 		return nil, fmt.Errorf("write what to be: %w", err)

@@ -56,6 +56,17 @@ func (f figure) within(budget float64) figure {
 	return f
 }
 
+// judged is within for a value that is only known to so much of noise: where
+// that leaves it open whether the budget is kept, nothing is said of it.
+func (f figure) judged(budget, noise float64) figure {
+	if f.Value-noise <= budget && f.Value+noise > budget {
+		f.Budget = &budget
+		f.what += fmt.Sprintf("; not judged: the baseline alone varies by %s %s", plain(noise), f.Unit)
+		return f
+	}
+	return f.within(budget)
+}
+
 // inMicros and inMillis are durations in the units of figures.
 func inMicros(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
 func inMillis(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

@@ -5,7 +5,7 @@
 //	go run ./bench                      everything; about three minutes
 //	go run ./bench -only check,rules    a part
 //	go run ./bench -quick               everything, just long enough to see that it works
-//	go run ./bench -only check -profile DIR
+//	go run ./bench -only check -profile DIR    for go tool pprof
 //
 // The table has a row for each figure: its value, the baseline and the ratio
 // of the two, and the budget with whether it is met. The same rows are written
@@ -30,9 +30,12 @@
 //	routes  New to Ready, the memory of the process, and an edit of one route
 //	        among many until the first request on it.
 //
-// CPU is that of the process or of its thread as the kernel counts it, medians
-// of rounds; times are percentiles (nearest rank) over all rounds. Load
-// generator, upstream and what is measured share the machine.
+// CPU is what the kernel counts for all of a process. It is that of the quieter
+// rounds, the lower quartile: what else runs on the machine only adds to it.
+// In the parts rules and verify garbage is collected between rounds; what it
+// costs shows in check. Times of check are medians of each round's percentile
+// (nearest rank), those of the other parts percentiles of all. Load generator,
+// upstream and what is measured share the machine.
 package main
 
 import (
@@ -76,7 +79,7 @@ func parse(args []string, errs io.Writer) (options, error) {
 	f.BoolVar(&o.quick, "quick", false, "a run of a few seconds a part, of smaller things: its figures are no figures")
 	f.StringVar(&o.envoy, "envoy", "", "path of Envoy; else $ENVOY_PATH, then PATH, then bin/envoy")
 	f.StringVar(&o.out, "out", filepath.Join("bench", "results.jsonl"), "file of the results; it is replaced")
-	f.StringVar(&o.profile, "profile", "", "folder for CPU and allocation profiles of the guard in part check")
+	f.StringVar(&o.profile, "profile", "", "folder for CPU and allocation profiles of every process that is measured; it must be there")
 	f.StringVar(&o.child, "child", "", "folder of a part; for bench itself")
 	if err := f.Parse(args); err != nil {
 		return o, err

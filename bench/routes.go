@@ -48,7 +48,7 @@ func (b *bench) routes(ctx context.Context) (out []figure, err error) {
 			return nil, fmt.Errorf("%d routes: %w", f.routes, err)
 		}
 	}
-	return append(few.figures(few, alone), many.figures(few, inMillis(median(few.starts, mean)))...), nil
+	return append(few.figures(few, alone), many.figures(few, inMillis(median(few.starts)))...), nil
 }
 
 // startAlone is how long Envoy takes with all of its configuration at hand.
@@ -73,7 +73,7 @@ func (b *bench) startAlone(ctx context.Context, up *upstream) (float64, error) {
 			return 0, err
 		}
 	}
-	return inMillis(median(took, mean)), nil
+	return inMillis(median(took)), nil
 }
 
 // startAll starts hopgates with these routes, each on folders of its own, and
@@ -231,7 +231,7 @@ func (f *farm) figures(than *farm, start float64) []figure {
 		memory = memory.against(float64(than.memory) / mebibyte).within(budgetMemory)
 	}
 	out := []figure{
-		newFigure(name("start"), "New to Ready; baseline: "+whose, inMillis(median(f.starts, mean)), millis).against(start),
+		newFigure(name("start"), "New to Ready; baseline: "+whose, inMillis(median(f.starts)), millis).against(start),
 		p50, p99, f.failures(name("failed")),
 	}
 	if f.memory > 0 {
@@ -240,7 +240,7 @@ func (f *farm) figures(than *farm, start float64) []figure {
 	return out
 }
 
-func (f *farm) edited(p float64) float64 { return inMillis(percentile(f.edits, p)) }
+func (f *farm) edited(p float64) float64 { return inMillis(quantile(f.edits, p)) }
 
 func (f *farm) failures(name string) figure {
 	what := fmt.Sprintf("failed requests on another route meanwhile, of %d", f.asked)

@@ -7,30 +7,34 @@ import (
 	"time"
 )
 
-// percentile is the value that p of all are not above, by nearest rank; 0:
-// there are none. It sorts all.
-func percentile(all []time.Duration, p float64) time.Duration {
-	if len(all) == 0 {
-		return 0
-	}
-	slices.Sort(all)
-	rank := int(math.Ceil(p * float64(len(all))))
-	return all[min(max(rank, 1), len(all))-1]
-}
-
-// median is the middle of all, or between the two in the middle; the zero
-// value: there are none.
-func median[T cmp.Ordered](all []T, between func(a, b T) T) T {
+// quantile is the value that p of all are not above, by nearest rank; the zero
+// value: there are none. all stays in its order.
+func quantile[T cmp.Ordered](all []T, p float64) T {
 	var none T
 	if len(all) == 0 {
 		return none
 	}
 	sorted := slices.Sorted(slices.Values(all))
-	mid := len(sorted) / 2
-	if len(sorted)%2 == 1 {
-		return sorted[mid]
-	}
-	return between(sorted[mid-1], sorted[mid])
+	rank := int(math.Ceil(p * float64(len(sorted))))
+	return sorted[min(max(rank, 1), len(sorted))-1]
 }
 
-func mean[T ~int64 | ~float64](a, b T) T { return a + (b-a)/2 }
+// median is the middle of all; of two in the middle the lower.
+func median[T cmp.Ordered](all []T) T { return quantile(all, 0.5) }
+
+// quiet is what the quieter rounds took: what else a machine does only adds.
+func quiet(all []time.Duration) float64 { return inMicros(quantile(all, 0.25)) }
+
+// difference is the middle of what a takes more than b, round by round.
+func difference(a, b []time.Duration) float64 {
+	more := make([]time.Duration, min(len(a), len(b)))
+	for i := range more {
+		more[i] = a[i] - b[i]
+	}
+	return inMicros(median(more))
+}
+
+// spread is how far the middle half of all lies apart.
+func spread(all []time.Duration) float64 {
+	return inMicros(quantile(all, 0.75) - quantile(all, 0.25))
+}

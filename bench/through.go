@@ -131,9 +131,9 @@ func (w *way) figures(than *way) []figure {
 		note += "; baseline: " + than.what
 	}
 	out := []figure{newFigure(name("rps"), note, w.rate(), "/s")}
-	out = append(out, newFigure(name("p50"), w.what, inMillis(percentile(w.took, 0.5)), millis),
-		newFigure(name("p99"), w.what, inMillis(percentile(w.took, 0.99)), millis))
-	base := []float64{than.rate(), inMillis(percentile(than.took, 0.5)), inMillis(percentile(than.took, 0.99))}
+	out = append(out, newFigure(name("p50"), w.what, inMillis(quantile(w.took, 0.5)), millis),
+		newFigure(name("p99"), w.what, inMillis(quantile(w.took, 0.99)), millis))
+	base := []float64{than.rate(), inMillis(quantile(than.took, 0.5)), inMillis(quantile(than.took, 0.99))}
 	if w.told {
 		out = append(out, newFigure(name("envoy-cpu"), "Envoy's CPU of a request", w.onEnvoy(), micros))
 		base = append(base, than.onEnvoy())

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"runtime"
+	"runtime/debug"
 	"time"
 )
 
@@ -28,7 +30,7 @@ func (w *work) calibrate() {
 	}
 }
 
-// spend does one batch and returns its CPU, that of the collector too.
+// spend does one batch and returns its CPU.
 func (w *work) spend() time.Duration {
 	begun := ownCPU()
 	for range w.perBatch {
@@ -37,19 +39,24 @@ func (w *work) spend() time.Duration {
 	return ownCPU() - begun
 }
 
-// median is the CPU of one time.
-func (w *work) median() float64 { return inMicros(median(w.cost, mean)) }
+// quiet is the CPU of one time.
+func (w *work) quiet() float64 { return quiet(w.cost) }
 
-// inTurn spends a batch on each in turn, until each had its span.
+// inTurn spends a batch on each in turn, until each had its span. Garbage is
+// collected between turns only: how often, and whom it would hit, depends on
+// how much of everything else lives in this process.
 func (b *bench) inTurn(ctx context.Context, what string, all []*work, span time.Duration) error {
+	defer debug.SetGCPercent(debug.SetGCPercent(-1))
 	for _, w := range all {
 		w.calibrate()
+		runtime.GC()
 	}
 	for begun := time.Now(); time.Since(begun) < span*time.Duration(len(all)) || len(all[0].cost) < 3; {
 		b.mention("%s: batch %d", what, len(all[0].cost)+1)
 		for _, w := range all {
 			w.cost = append(w.cost, w.spend()/time.Duration(w.perBatch))
 		}
+		runtime.GC()
 		if err := ctx.Err(); err != nil {
 			return err
 		}
