@@ -77,7 +77,7 @@ func BenchmarkVerifyUncached(b *testing.B) {
 }
 
 // What costs most among what anybody can send: no key is needed for it, and it
-// must cost no more than a signature.
+// should cost about as much as a signature at most.
 func BenchmarkRefused(b *testing.B) {
 	names := func(form string) string {
 		var m []string

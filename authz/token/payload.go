@@ -1,7 +1,6 @@
 package token
 
 import (
-	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -42,11 +41,11 @@ var claimNames = [...]string{
 // names, which are in lower case.
 func exact(v strictjson.Value, names []string) *Rejection {
 	for name := range v.Members() {
-		if slices.Contains(names, name) {
-			continue
-		}
 		var b [maxKnown]byte
 		f := fold(b[:0], name)
+		if string(f) == name {
+			continue // in lower case it is what it is, known or not
+		}
 		for _, n := range names {
 			if n == string(f) {
 				return &Rejection{ReasonMalformed, "it has a member that differs from " + n + " by case alone"}
