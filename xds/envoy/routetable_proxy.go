@@ -5,6 +5,7 @@ import (
 
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
+	"google.golang.org/protobuf/types/known/anypb"
 
 	"github.com/hopgate/hopgate/gateway/api/wire"
 	"github.com/hopgate/hopgate/gateway/graph"
@@ -18,15 +19,19 @@ func ProxyTable(name string, p *graph.ProxyTable, find func(name string) *graph.
 	out.IgnorePortInHostMatching = false
 	for _, s := range p.Surfaces {
 		if b := find(s.Backend); b != nil {
-			out.VirtualHosts = append(out.VirtualHosts, surfaceHost(s, b))
+			out.VirtualHosts = append(out.VirtualHosts, surfaceHost(s, b, p.Target))
 		}
 	}
 	all := vhost("*", []string{"*"}, shapeProxy, p.Target, proxyRoutes(p))
 	all.RequestHeadersToRemove = append(all.RequestHeadersToRemove, tracks()...)
 	// A tunnel that Check gave no mode is not terminated here or anywhere.
-	all.Routes = append(all.Routes, &routev3.Route{Name: "no-tunnel", Match: connect(), Action: respond(503)})
+	all.Routes = append(all.Routes, noTunnel())
 	out.VirtualHosts = append(out.VirtualHosts, all)
 	return out
+}
+
+func noTunnel() *routev3.Route {
+	return &routev3.Route{Name: "no-tunnel", Match: connect(), Action: respond(503)}
 }
 
 func proxyRoutes(p *graph.ProxyTable) []*routev3.Route {
@@ -85,8 +90,10 @@ func checkSaid(key, value string) *matcherv3.MetadataMatcher {
 }
 
 // surfaceHost is a destination that is reachable only as its surface: the
-// requests are read like those of a route, a tunnel is not possible.
-func surfaceHost(s graph.ProxySurface, b *graph.Backend) *routev3.VirtualHost {
+// requests are read like those of a route, a tunnel is not possible. It needs
+// a route all the same: Envoy asks nobody about a request that has none. It is
+// judged as any other tunnel, by its headers alone: a body would never end.
+func surfaceHost(s graph.ProxySurface, b *graph.Backend, listener wire.Target) *routev3.VirtualHost {
 	port := fmt.Sprintf("%s:%d", s.Hostname, s.Port)
 	domains := []string{port}
 	if s.Port == 80 {
@@ -94,7 +101,9 @@ func surfaceHost(s graph.ProxySurface, b *graph.Backend) *routev3.VirtualHost {
 	}
 	r := modeRoute("surface", anyPath(), BackendMode(b), s.Backend, false)
 	r.GetRoute().HostRewriteSpecifier = &routev3.RouteAction_HostRewriteLiteral{HostRewriteLiteral: s.Hostname}
-	v := vhost(port, domains, shapeProxy, s.Target, []*routev3.Route{r})
+	tunnel := noTunnel()
+	tunnel.TypedPerFilterConfig = map[string]*anypb.Any{authzName(shapeProxy): contextOf(listener)}
+	v := vhost(port, domains, shapeProxy, s.Target, []*routev3.Route{r, tunnel})
 	v.RequestHeadersToRemove = append(v.RequestHeadersToRemove, tracks()...)
 	if s.Target.BodyBytes > 0 {
 		v.RequestBodyBufferLimit = bodyBuffer(s.Target)
