@@ -152,6 +152,7 @@ func (s *gatewayStatus) refused(c *conditions) {
 }
 
 func (s *gatewayStatus) listener(l *listenerState) gatewayv1.ListenerStatus {
+	message, refused := s.outcome.refusal(tableName(s.ref, l.Base.Port))
 	c := conditions{generation: s.v.Generation}
 	c.accepted(l.Accepted)
 	c.resolved(l.Resolved)
@@ -161,8 +162,8 @@ func (s *gatewayStatus) listener(l *listenerState) gatewayv1.ListenerStatus {
 	switch {
 	case !l.Serves || !s.base.Accepted:
 		c.no(typeProgrammed, string(gatewayv1.ListenerReasonInvalid), "it is not served")
-	case s.outcome.State == OutcomeRefused:
-		c.no(typeProgrammed, string(gatewayv1.ListenerReasonInvalid), "Envoy refused it: "+s.outcome.Message)
+	case refused:
+		c.no(typeProgrammed, string(gatewayv1.ListenerReasonInvalid), "Envoy refused it: "+message)
 	case s.pending():
 		c.set(typeProgrammed, metav1.ConditionUnknown, string(gatewayv1.ListenerReasonPending), "Envoy has not answered yet")
 	default:

@@ -83,6 +83,27 @@ func TestRefusedGateway(t *testing.T) {
 	}
 }
 
+// TestRefusedListener: of two ports one is refused, and the other's listener is
+// as it was.
+func TestRefusedListener(t *testing.T) {
+	t.Parallel()
+	tr, _ := calmTranslator(t, filesConfig())
+	owner := graph.Owner{Kind: kindGateway, Namespace: "calm", Name: "calm"}
+	out := refusedBy("address in use")
+	for _, l := range tr.graph.Listeners {
+		if l.Kind == graph.ListenerProxy {
+			out.Parts = []RefusedPart{{Name: l.Name, Message: "address in use"}}
+		}
+	}
+	tr.SetOutcome(owner, out, noon())
+	s := statusOf(t, tr, kindGateway, "calm", "calm")
+	for place, want := range map[string]metav1.ConditionStatus{"": metav1.ConditionFalse, "listener web": metav1.ConditionTrue, "listener proxy": metav1.ConditionFalse} {
+		if got, _ := condition(s, place, "Programmed"); got.Status != want {
+			t.Errorf("%s: %v", place, got)
+		}
+	}
+}
+
 // TestRefusedGoes: an outcome goes with its object, and none is kept of objects
 // that are not there.
 func TestRefusedGoes(t *testing.T) {

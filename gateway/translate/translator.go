@@ -64,7 +64,7 @@ func (t *Translator) Apply(d source.Delta, now time.Time) Result {
 // cluster, its listeners. It holds until the next one for that object.
 func (t *Translator) SetOutcome(owner graph.Owner, o Outcome, now time.Time) Result {
 	ref := refOf(owner.Kind, owner.Namespace, owner.Name)
-	if _, ok := t.store.objects[ref]; ok && t.outcomes[ref] != o {
+	if _, ok := t.store.objects[ref]; ok && !t.outcomes[ref].equal(o) {
 		t.outcomes[ref] = o
 		t.engine.Touch(topic{space: onOutcome, ref: ref})
 	}

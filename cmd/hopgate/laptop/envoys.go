@@ -75,10 +75,13 @@ func outcomeOf(o serve.Outcome) translate.Outcome {
 		return translate.Outcome{State: translate.OutcomeTaken}
 	case serve.StateRejected:
 		var words []string
+		out := translate.Outcome{State: translate.OutcomeRefused}
 		for _, f := range o.Faults {
 			words = append(words, f.Message)
+			out.Parts = append(out.Parts, translate.RefusedPart{Name: f.Name, Message: f.Message})
 		}
-		return translate.Outcome{State: translate.OutcomeRefused, Message: strings.Join(words, "; ")}
+		out.Message = strings.Join(words, "; ")
+		return out
 	default:
 		return translate.Outcome{}
 	}
