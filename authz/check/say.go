@@ -116,3 +116,15 @@ func (s *Service) Words(h *leash.Hop, code string) leash.Reply {
 	}
 	return r
 }
+
+// Last says why a stream of events, or a WebSocket, is ended (leash.Words).
+func (s *Service) Last(h *leash.Hop, code string) leash.Last {
+	var d surface.Denial
+	var o denial.Occasion
+	if held, ok := h.Subject.(*Held); ok {
+		d.RequestID, o = h.ID.String(), held.said
+	}
+	c := s.codes.Get(code)
+	e := denial.Last(c, d, o)
+	return leash.Last{Event: e.Name, Data: e.Data, Text: c.Name + ": " + c.Text}
+}

@@ -17,10 +17,12 @@ import (
 	"github.com/hopgate/hopgate/gateway/api/wire"
 )
 
-// Words says a denial in the words of the hop's protocol, for a hop that has
-// had no answer yet.
+// Words says why a hop is ended in the words of its protocol.
 type Words interface {
+	// Words says it to a hop that has had no answer yet.
 	Words(h *Hop, code string) Reply
+	// Last says it at the end of an answer that is flowing.
+	Last(h *Hop, code string) Last
 }
 
 // Reply is an HTTP answer.
@@ -86,13 +88,13 @@ func (h *Holder) Process(stream procv3.ExternalProcessor_ProcessServer) error {
 		return errClosed(err)
 	}
 	s := &side{stream: stream}
-	id, err := hopOf(first)
+	id, relayed, err := hopOf(first)
 	if err != nil {
 		return h.refuse(s, nil, err.Error())
 	}
-	hop, ok := h.register.Open(id, func(c Cut) { h.cut(s, id, c) })
-	if !ok {
-		return h.refuse(s, nil, "unknown or used hop id")
+	hop, r := h.open(s, id, relayed)
+	if hop == nil {
+		return h.refuse(s, nil, "unknown or used hop id, or another kind of hold than was ordered")
 	}
 	defer h.register.Closed(id)
 	if code := h.judge.Again(hop); code != "" {
@@ -100,10 +102,27 @@ func (h *Holder) Process(stream procv3.ExternalProcessor_ProcessServer) error {
 		s.end(immediate(h.words.Words(hop, code), wire.DetailRefused))
 		return drain(stream)
 	}
-	if err := s.send(goOn()); err != nil {
+	if err := s.send(goOn(relayed)); err != nil {
 		return errClosed(err)
 	}
+	if relayed {
+		return r.run()
+	}
 	return h.hold(s)
+}
+
+// open gives a hop its hold. The relay is nil where none was ordered.
+func (h *Holder) open(s *side, id ID, relayed bool) (*Hop, *relay) {
+	if !relayed {
+		hop, _ := h.register.Open(id, false, func(c Cut) { h.cut(s, id, c) })
+		return hop, nil
+	}
+	r := newRelay(s, h.words)
+	// A cut may come before the hop is known here; it waits.
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.hop, _ = h.register.Open(id, true, r.cut)
+	return r.hop, r
 }
 
 // hold waits for the end. The only thing Envoy still says is that trailers
@@ -159,20 +178,31 @@ func errClosed(err error) error {
 }
 
 // hopOf reads the hop id that Check put into dynamic metadata, which no
-// client can write.
-func hopOf(m *procv3.ProcessingRequest) (ID, error) {
+// client can write, and whether the answer's body comes with the hold.
+func hopOf(m *procv3.ProcessingRequest) (id ID, relayed bool, err error) {
 	if m.GetRequestHeaders() == nil {
-		return ID{}, errors.New("a hold must open with the request's headers")
+		return ID{}, false, errors.New("a hold must open with the request's headers")
 	}
-	if m.GetProtocolConfig().GetResponseBodyMode() != procfilterv3.ProcessingMode_NONE {
-		return ID{}, errors.New("no relay was ordered")
+	switch mode := m.GetProtocolConfig().GetResponseBodyMode(); mode {
+	case procfilterv3.ProcessingMode_NONE:
+	case procfilterv3.ProcessingMode_FULL_DUPLEX_STREAMED:
+		relayed = true
+	default:
+		return ID{}, false, errors.New("a hold carries a body in a mode that was not ordered: " + mode.String())
 	}
 	ns := m.GetMetadataContext().GetFilterMetadata()[wire.AuthzNamespace]
-	return ParseID(ns.GetFields()[wire.MetaHopID].GetStringValue())
+	id, err = ParseID(ns.GetFields()[wire.MetaHopID].GetStringValue())
+	return id, relayed, err
 }
 
-func goOn() *procv3.ProcessingResponse {
-	return &procv3.ProcessingResponse{Response: &procv3.ProcessingResponse_RequestHeaders{RequestHeaders: &procv3.HeadersResponse{}}}
+// goOn lets the request pass. On a relay the answer must not be encoded, or no
+// word of ours could be put into it.
+func goOn(relayed bool) *procv3.ProcessingResponse {
+	headers := &procv3.HeadersResponse{}
+	if relayed {
+		headers.Response = &procv3.CommonResponse{HeaderMutation: &procv3.HeaderMutation{RemoveHeaders: []string{"accept-encoding"}}}
+	}
+	return &procv3.ProcessingResponse{Response: &procv3.ProcessingResponse_RequestHeaders{RequestHeaders: headers}}
 }
 
 func trailersOn() *procv3.ProcessingResponse {

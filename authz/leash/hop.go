@@ -19,6 +19,9 @@ type Hop struct {
 	Until time.Time
 	// Held is false for hops that go without a hold.
 	Held bool
+	// Relay is true where the hold carries the answer's body, Upgrade where
+	// the client asked for a WebSocket.
+	Relay, Upgrade bool
 	// Subject is what the decider needs to judge the hop again.
 	Subject any
 

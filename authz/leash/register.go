@@ -102,15 +102,16 @@ func (r *Register) Enter(h *Hop) error {
 	return nil
 }
 
-// Open gives the hop its hold, once: a second call for one id finds nothing.
+// Open gives the hop its hold, once: a second call for one id finds nothing, and
+// neither does one for another kind of hold than was ordered.
 // From then on cut is called when the hop must end: at most once, and not
 // after Closed.
-func (r *Register) Open(id ID, cut func(Cut)) (*Hop, bool) {
+func (r *Register) Open(id ID, relayed bool, cut func(Cut)) (*Hop, bool) {
 	s := r.of(id)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	h := s.hops[id]
-	if h == nil || state(h.state.Load()) != statePending {
+	if h == nil || state(h.state.Load()) != statePending || h.Relay != relayed {
 		return nil, false
 	}
 	r.pending.Add(-1)

@@ -100,7 +100,7 @@ func TestAHopEndsOnceWhicheverComesLast(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r := newRig(t, Config{})
 				h := r.enter(t, 1, time.Minute)
-				if _, ok := r.Open(h.ID, never(t)); !ok {
+				if _, ok := r.Open(h.ID, false, never(t)); !ok {
 					t.Fatal("the hold did not open")
 				}
 				tc.end(r, h.ID)
@@ -116,23 +116,23 @@ func TestAHoldOpensOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, Config{})
 		h := r.enter(t, 1, 0)
-		if _, ok := r.Open(idOf(2), never(t)); ok {
+		if _, ok := r.Open(idOf(2), false, never(t)); ok {
 			t.Error("an unknown hop was held")
 		}
 		if _, ok := r.Live(h.ID); ok {
 			t.Error("a pending hop counts as live")
 		}
-		if _, ok := r.Open(h.ID, never(t)); !ok {
+		if _, ok := r.Open(h.ID, false, never(t)); !ok {
 			t.Error("the hold did not open")
 		}
 		if _, ok := r.Live(h.ID); !ok {
 			t.Error("a held hop is not live")
 		}
-		if _, ok := r.Open(h.ID, never(t)); ok {
+		if _, ok := r.Open(h.ID, false, never(t)); ok {
 			t.Error("one id was held twice")
 		}
 		r.Closed(h.ID)
-		if _, ok := r.Open(h.ID, never(t)); ok {
+		if _, ok := r.Open(h.ID, false, never(t)); ok {
 			t.Error("a hop was held after its end")
 		}
 		r.Logged(h.ID, Logged{ClientLeft: true})
@@ -147,7 +147,7 @@ func TestTheRegisterCutsByItsOwnTimer(t *testing.T) {
 		h := r.enter(t, 1, 3*time.Second)
 		begun := time.Now()
 		var got []Cut
-		r.Open(h.ID, func(c Cut) {
+		r.Open(h.ID, false, func(c Cut) {
 			got = append(got, c)
 			if d := time.Since(begun); d != 3*time.Second {
 				t.Errorf("cut after %v", d)
@@ -175,7 +175,7 @@ func TestAHopThatIsOverIsNotCut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, Config{})
 		h := r.enter(t, 1, time.Second)
-		r.Open(h.ID, never(t))
+		r.Open(h.ID, false, never(t))
 		r.Closed(h.ID)
 		time.Sleep(time.Minute)
 		r.wantEnds(t, audit.EndLost)
@@ -194,7 +194,7 @@ func TestAHoldThatNeverOpensIsMissed(t *testing.T) {
 		h := r.enter(t, 1, time.Hour)
 		time.Sleep(10 * time.Second)
 		r.wantEnds(t, audit.EndHoldMissing)
-		if _, ok := r.Open(h.ID, never(t)); ok {
+		if _, ok := r.Open(h.ID, false, never(t)); ok {
 			t.Error("the hold opened after the hop was given up")
 		}
 	})
@@ -215,7 +215,7 @@ func TestARefusedHold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, Config{})
 		h := r.enter(t, 1, time.Hour)
-		r.Open(h.ID, never(t))
+		r.Open(h.ID, false, never(t))
 		r.Refuse(h.ID, "rule_denied")
 		if _, ok := r.Live(h.ID); ok {
 			t.Error("a refused hop counts as live")
@@ -234,7 +234,7 @@ func TestAHopWithoutAHold(t *testing.T) {
 		if err := r.Enter(h); err != nil {
 			t.Fatal(err)
 		}
-		if _, ok := r.Open(h.ID, never(t)); ok {
+		if _, ok := r.Open(h.ID, false, never(t)); ok {
 			t.Error("a hop that goes without a hold got one")
 		}
 		r.Logged(h.ID, Logged{Details: "via_upstream"})
@@ -257,7 +257,7 @@ func TestTooManyPendingMeansNo(t *testing.T) {
 		if err := r.Enter(third); err != ErrFull {
 			t.Errorf("Enter = %v, want ErrFull", err)
 		}
-		r.Open(h.ID, never(t))
+		r.Open(h.ID, false, never(t))
 		if err := r.Enter(third); err != nil {
 			t.Errorf("Enter = %v after a hold opened", err)
 		}

@@ -18,14 +18,14 @@ func TestShutdownEndsWhatIsLeft(t *testing.T) {
 		want audit.End
 	}{
 		{"pending", func(*rig, *Hop) {}, audit.EndShutdown},
-		{"live", func(r *rig, h *Hop) { r.Open(h.ID, func(Cut) {}) }, audit.EndShutdown},
+		{"live", func(r *rig, h *Hop) { r.Open(h.ID, false, func(Cut) {}) }, audit.EndShutdown},
 		{"cut, and the log has not come", func(r *rig, h *Hop) {
-			r.Open(h.ID, func(Cut) {})
+			r.Open(h.ID, false, func(Cut) {})
 			r.Cut(h.ID, Cut{Code: "expired", Detail: wire.DetailExpired})
 			r.Closed(h.ID)
 		}, audit.EndExpired},
 		{"logged, and the hold has not closed", func(r *rig, h *Hop) {
-			r.Open(h.ID, func(Cut) {})
+			r.Open(h.ID, false, func(Cut) {})
 			r.Logged(h.ID, Logged{Details: "via_upstream", Status: 200})
 		}, audit.EndDone},
 	} {
@@ -49,7 +49,7 @@ func TestSettle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, Config{})
 		h := r.enter(t, 1, time.Hour)
-		r.Open(h.ID, func(Cut) {})
+		r.Open(h.ID, false, func(Cut) {})
 		begun := time.Now()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
