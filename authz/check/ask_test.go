@@ -260,7 +260,7 @@ func (h *house) last() audit.Record {
 // hold opens the hold of a hop that was allowed.
 func (h *house) hold(a *answered) *leash.Hop {
 	h.t.Helper()
-	hop, ok := h.register.Open(a.id(), func(leash.Cut) {})
+	hop, ok := h.register.Open(a.id(), a.meta(wire.MetaHold) == wire.HoldRelay, func(leash.Cut) {})
 	if !ok {
 		h.t.Fatalf("no hop %s waits for its hold", a.id())
 	}

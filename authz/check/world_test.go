@@ -52,10 +52,10 @@ const worldRules = `
   transaction: {type: None}
   to: {type: HTTP, http: [{ports: [8444, 8080], paths: ["/peers"]}]}
   action: Allow
-- {name: tunnels, to: {type: Hosts, hosts: [{names: [api.example, inside.example, gone.example, trap.example, mcp.example, "**.wild.example", 203.0.113.9, 198.51.100.7, 10.20.0.9], ports: [443, 80, 8080]}]}, action: Allow}
+- {name: tunnels, to: {type: Hosts, hosts: [{names: [api.example, inside.example, gone.example, trap.example, mcp.example, "**.wild.example", 198.200.0.9, 10.20.0.9], ports: [443, 80, 8080]}]}, action: Allow}
 - {name: opaque, to: {type: Hosts, hosts: [{names: [raw.example], ports: [5432]}]}, action: Allow, with: {tls: Opaque}}
 - {name: host, to: {type: Hosts, hosts: [{names: [web.example], ports: [8443]}]}, action: Allow}
-- {name: plain, to: {type: HTTP, http: [{hosts: [api.example, web.example, gone.example, 203.0.113.9], ports: [80, 8080, 8443], methods: [GET, POST]}]}, action: Allow}
+- {name: plain, to: {type: HTTP, http: [{hosts: [api.example, web.example, gone.example, inside.example, odd.wild.example, refused.wild.example, 198.51.100.7, 198.200.0.9], ports: [80], methods: [GET, POST]}]}, action: Allow}
 - {name: broken, to: {type: HTTP, http: [{ports: [8080], paths: ["/broken"]}]}, when: ["int(path) > 1"], action: Allow}
 - name: limited-tunnel
   to: {type: Hosts, hosts: [{names: [metered.example]}]}
