@@ -78,6 +78,7 @@ func (b *Builder) Resources(g *graph.Graph) []*serve.Resource {
 		out = append(out, b.secrets(l)...)
 	}
 	out = append(out, b.tables.resources(g, find)...)
+	out = append(out, b.empty(g)...)
 	out = append(out, b.shared(g)...)
 	b.kept, b.next = b.next, nil
 	return unique(out)
