@@ -9,6 +9,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"math/big"
 	"net"
@@ -17,13 +18,17 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	authv3 "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
 	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
+	"github.com/google/go-cmp/cmp"
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/encoding/protojson"
 
+	"github.com/hopgate/hopgate/gateway/api/wire"
 	"github.com/hopgate/hopgate/gateway/graph"
 	"github.com/hopgate/hopgate/internal/testenv"
 	"github.com/hopgate/hopgate/xds/envoy"
@@ -31,11 +36,36 @@ import (
 )
 
 // served is a real Envoy with our bootstrap, on a server with our resources.
-// Nobody decides: the guard's other services are not there.
+// What it is asked is noted, and never decided.
 type served struct {
 	t       *testing.T
 	s       *serve.Server
+	asked   *undecided
 	builder *Builder
+}
+
+// undecided fails at every question.
+type undecided struct {
+	authv3.UnimplementedAuthorizationServer
+	mu    sync.Mutex
+	about []string // guarded by mu; method and target of each question
+}
+
+func (u *undecided) Check(_ context.Context, r *authv3.CheckRequest) (*authv3.CheckResponse, error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	a := r.GetAttributes()
+	u.about = append(u.about, a.GetRequest().GetHttp().GetMethod()+" "+a.GetContextExtensions()[wire.ContextTarget])
+	return nil, errors.New("nobody decides")
+}
+
+// take gives the questions since the last call.
+func (u *undecided) take() []string {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	out := u.about
+	u.about = nil
+	return out
 }
 
 func startEnvoy(t *testing.T) *served {
@@ -50,17 +80,18 @@ func startEnvoy(t *testing.T) *served {
 	if err != nil {
 		t.Fatal(err)
 	}
-	listen(t, set.Socket, s)
+	asked := &undecided{}
+	listen(t, set.Socket, s, asked)
 	boot, err := protojson.Marshal(envoy.Bootstrap{NodeID: "test", AdminSocket: filepath.Join(dir, "admin.sock")}.Message(set))
 	if err != nil {
 		t.Fatal(err)
 	}
 	run(t, path, dir, boot)
-	return &served{t: t, s: s, builder: New(set)}
+	return &served{t: t, s: s, asked: asked, builder: New(set)}
 }
 
-// listen serves ADS on the guard's socket.
-func listen(t *testing.T, socket string, s *serve.Server) {
+// listen serves ADS and Check on the guard's socket.
+func listen(t *testing.T, socket string, s *serve.Server, a *undecided) {
 	t.Helper()
 	l, err := net.Listen("unix", socket)
 	if err != nil {
@@ -68,6 +99,7 @@ func listen(t *testing.T, socket string, s *serve.Server) {
 	}
 	g := grpc.NewServer()
 	discoveryv3.RegisterAggregatedDiscoveryServiceServer(g, s)
+	authv3.RegisterAuthorizationServer(g, a)
 	ctx, cancel := context.WithCancel(context.Background())
 	ran := make(chan error, 2)
 	go func() { ran <- s.Run(ctx) }()
@@ -176,29 +208,32 @@ func ask(t *testing.T, method string, port uint16, host, path string) string {
 }
 
 // TestEnvoyTakesEverything brings one of everything to a real Envoy, which
-// refuses fields that it does not know. With nobody to decide, every way in is
-// shut: none answers by itself.
+// refuses fields that it does not know. Every request is a question, and with
+// nobody to decide every way in is shut.
 func TestEnvoyTakesEverything(t *testing.T) {
 	t.Parallel()
 	e := startEnvoy(t)
 	g := withPorts(t)
 	e.take(g)
-	for _, q := range []struct{ name, method, host, path string }{
-		{"a tool", http.MethodGet, "a.example", "/mcp"},
-		{"no route", http.MethodGet, "a.example", "/nothing"},
+	tool := "e=route;g=agents/egress;l=agents;r=agents/tools;n=#0;s=Tools;b=Service/agents/tools/80;m=1048576"
+	proxy := "e=proxy;g=agents/egress;l=proxy"
+	for _, q := range []struct{ name, method, host, path, want string }{
+		{"a tool", http.MethodGet, "a.example", "/mcp", tool},
+		{"no route", http.MethodGet, "a.example", "/nothing", "e=route;g=agents/egress"},
+		{"a tunnel", http.MethodConnect, "a.example:443", "a.example:443", proxy},
+		{"a tunnel to a surface", http.MethodConnect, "llm.example:443", "llm.example:443", proxy},
+		{"an absolute form", http.MethodGet, "a.example", "http://a.example/", proxy},
+		{"a surface", http.MethodGet, "llm.example:443", "http://llm.example:443/v1", proxy + ";s=Models;b=XBackend/agents/llm;m=16777216"},
 	} {
-		if got := ask(t, q.method, g.Listeners[1].Port, q.host, q.path); got != "503" {
+		port := g.Listeners[0].Port
+		if strings.HasPrefix(q.want, "e=route") {
+			port = g.Listeners[1].Port
+		}
+		if got := ask(t, q.method, port, q.host, q.path); got != "503" {
 			t.Errorf("%s: %s, want 503", q.name, got)
 		}
-	}
-	for _, q := range []struct{ name, method, host, path string }{
-		{"a tunnel", http.MethodConnect, "a.example:443", "a.example:443"},
-		{"a tunnel to a surface", http.MethodConnect, "llm.example:443", "llm.example:443"},
-		{"an absolute form", http.MethodGet, "a.example", "http://a.example/"},
-		{"a surface", http.MethodGet, "llm.example:443", "http://llm.example:443/v1"},
-	} {
-		if got := ask(t, q.method, g.Listeners[0].Port, q.host, q.path); got != "503" {
-			t.Errorf("%s: %s, want 503", q.name, got)
+		if diff := cmp.Diff([]string{q.method + " " + q.want}, e.asked.take()); diff != "" {
+			t.Errorf("%s: questions differ (-want +got):\n%s", q.name, diff)
 		}
 	}
 	// An edit of one route, and its way back.
