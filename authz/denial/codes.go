@@ -41,12 +41,16 @@ const (
 	Stale             = "policy_stale"
 	NotReady          = "not_ready"
 	Internal          = "internal"
+	// What Envoy finds of an allowed hop, and says in our words.
+	BackendUnavailable = "backend_unavailable"
+	BackendTimeout     = "backend_timeout"
+	BackendMissing     = "backend_missing"
 )
 
 // table is every code there is. docs/denials.md has one row for each, and a
 // test holds the two together.
 func table() []Code {
-	return slices.Concat(tokenCodes(), policyCodes(), requestCodes(), egressCodes(), gatewayCodes())
+	return slices.Concat(tokenCodes(), policyCodes(), requestCodes(), egressCodes(), gatewayCodes(), backendCodes())
 }
 
 func tokenCodes() []Code {
@@ -122,6 +126,15 @@ func gatewayCodes() []Code {
 		later(Stale, "the gateway's policy is older than it may be"),
 		later(NotReady, "the gateway does not know this route yet"),
 		later(Internal, "the gateway failed to decide this"),
+	}
+}
+
+// backendCodes are of hops that were allowed.
+func backendCodes() []Code {
+	return []Code{
+		{Name: BackendUnavailable, Kind: Unavailable, Retry: RetryLater, Text: "the backend has no endpoint that is ready, or none that could be reached"},
+		{Name: BackendTimeout, Kind: Unavailable, Retry: RetryLater, Status: http.StatusGatewayTimeout, Text: "the backend has not answered in the time that its route gives it"},
+		{Name: BackendMissing, Kind: Unavailable, Retry: RetryLater, Status: http.StatusInternalServerError, Text: "the route leads to a backend that is not there: the operator finds the reason in its status"},
 	}
 }
 

@@ -17,6 +17,9 @@ type Settings struct {
 	// CheckTimeout bounds one decision, the resolution of a name included.
 	// 0: 5s.
 	CheckTimeout time.Duration
+	// Replies are what is said where a backend does not answer; none: Envoy's
+	// own words.
+	Replies []Reply
 }
 
 func (s Settings) checkTimeout() time.Duration {

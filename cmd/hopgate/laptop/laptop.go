@@ -148,7 +148,7 @@ func (l *Laptop) makeEnvoy() error {
 }
 
 func (l *Laptop) settings() envoy.Settings {
-	return envoy.Settings{Socket: l.runtime.Socket(), DNSPort: l.guard.DNS().Port(), TrustedCA: roots(l.cfg.Getenv)}
+	return envoy.Settings{Socket: l.runtime.Socket(), DNSPort: l.guard.DNS().Port(), TrustedCA: roots(l.cfg.Getenv), Replies: replies()}
 }
 
 func (l *Laptop) makeController(undo *cleanup) error {
