@@ -50,7 +50,7 @@ metadata: {name: ` + name + `}
 spec:
   parentRefs: [{name: egress, sectionName: agents}]
   rules:
-  - matches: [{path: {type: PathPrefix, value: ` + path + `}}]
+  - matches: [{path: {type: PathPrefix, value: '` + path + `'}}]
     backendRefs: [{name: ` + to + `, port: 80}]
 ---
 `

@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"io"
-	"net/http"
 	"testing"
 	"time"
 
@@ -56,10 +55,8 @@ func TestLongPollEnds(t *testing.T) {
 		t.Fatal(err)
 	}
 	a, late := read(t, res), time.Since(s.ends)
-	// Envoy's timer and the guard's run to the same moment.
-	if a.status != http.StatusGatewayTimeout {
-		a.want(t, 401, "expired")
-	}
+	// By the guard or by Envoy, whose timers run to the same moment.
+	a.want(t, 401, "expired")
 	if late < -50*time.Millisecond || late > 2*time.Second {
 		t.Errorf("it was answered %s after the token", late)
 	}
