@@ -33,16 +33,18 @@ type theirs struct {
 	Requester string           `json:"req_wl"`
 	Act       *theirActor      `json:"act"`
 	Context   map[string]any   `json:"tctx"`
-	Agentic   struct {
-		Current struct {
-			Identity struct {
-				Workload string `json:"workload_id"`
-			} `json:"identity"`
-		} `json:"current_actor"`
-		Chain struct {
-			Path []string `json:"txn_path"`
-		} `json:"chain_metadata"`
-	} `json:"agentic_ctx"`
+	Agentic   json.RawMessage  `json:"agentic_ctx"` // read only where the profile says so
+}
+
+type theirAgentic struct {
+	Current struct {
+		Identity struct {
+			Workload string `json:"workload_id"`
+		} `json:"identity"`
+	} `json:"current_actor"`
+	Chain struct {
+		Path []string `json:"txn_path"`
+	} `json:"chain_metadata"`
 }
 
 type theirActor struct {
@@ -83,21 +85,25 @@ func (c *theirs) reading(t testing.TB, p v1alpha1.AgentProfile) reading {
 	for a := c.Act; a != nil; a = a.Act {
 		r.Actors = append(r.Actors, a.Subject)
 	}
-	if p == v1alpha1.AgentProfileAgenticContext {
-		r.Actors = c.agentic(r.Actors)
+	if p == v1alpha1.AgentProfileAgenticContext && c.Agentic != nil {
+		var a theirAgentic
+		if err := json.Unmarshal(c.Agentic, &a); err != nil {
+			t.Fatalf("believed, and encoding/json cannot read it: %v", err)
+		}
+		r.Actors = a.actors(r.Actors)
 	}
 	return r
 }
 
-// agentic puts the current actor first, and the path behind who acts.
-func (c *theirs) agentic(act []string) []string {
+// actors puts the current actor first, and the path behind who acts.
+func (a *theirAgentic) actors(act []string) []string {
 	var all, out []string
-	if name := c.Agentic.Current.Identity.Workload; name != "" {
+	if name := a.Current.Identity.Workload; name != "" {
 		all = append(all, name)
 	} else if len(act) > 0 {
 		all, act = append(all, act[0]), act[1:]
 	}
-	path := slices.Clone(c.Agentic.Chain.Path)
+	path := slices.Clone(a.Chain.Path)
 	slices.Reverse(path)
 	for _, n := range append(append(all, path...), act...) {
 		if !slices.Contains(out, n) {
