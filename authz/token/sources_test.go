@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -271,4 +273,24 @@ func TestKeysOfVerifier(t *testing.T) {
 	if c != nil || code != "key_source_unavailable" {
 		t.Errorf("code %q", code)
 	}
+}
+
+// The log of a Verifier is told of its keys, and of no token.
+func TestLogOfVerifier(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	v, err := New(Config{Log: slog.New(slog.NewTextHandler(&log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &scene{t: t, v: v, d: corp()}
+	s.apply(s.d, corp(func(d *feedv1.TrustDomain) { d.Key.Name = "bad"; d.KeySet.JWKS = []byte("{") }))
+	raw := ed().claims()
+	for _, token := range []string{raw, malformedSignature(raw)} {
+		s.at(0, token)
+	}
+	if !strings.Contains(log.String(), "agents/bad") {
+		t.Errorf("nothing is said of a key set that cannot be read: %s", &log)
+	}
+	conceals(t, raw, log.String())
 }
