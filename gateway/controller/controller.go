@@ -10,6 +10,8 @@ package controller
 import (
 	"context"
 	"log/slog"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/hopgate/hopgate/gateway/api/feedv1"
@@ -33,7 +35,8 @@ type Config struct {
 	Translator *translate.Translator
 	Guards     Guards
 	Envoys     Envoys
-	// Report is told of each change that people should see; nil: nobody is.
+	// Report is told of each change that people should see; nil: nobody is. It
+	// must not call the Controller.
 	Report func(Report)
 	Now    func() time.Time
 	Log    *slog.Logger
@@ -108,22 +111,44 @@ func (c *Controller) Deliver(d source.Delta) {
 
 // Observe takes what became of owners at Envoy.
 func (c *Controller) Observe(outs []Outcome) {
+	if len(outs) == 0 {
+		return
+	}
 	c.do(func() {
-		var all translate.Result
+		var r translate.Result
+		var told []translate.Status
 		for _, o := range outs {
-			r := c.cfg.Translator.SetOutcome(o.Owner, o.Outcome, c.cfg.Now())
-			r.Statuses, r.Gone = append(all.Statuses, r.Statuses...), append(all.Gone, r.Gone...)
-			all = r
+			r = c.cfg.Translator.SetOutcome(o.Owner, o.Outcome, c.cfg.Now())
+			told = append(told, r.Statuses...)
 		}
-		if len(outs) > 0 {
-			c.publish(all, nil)
-		}
+		r.Statuses = newest(told)
+		c.publish(r, nil)
 	})
 }
 
-// publish tells everyone what concerns them. An error of one of them is ours:
-// what was in force stays so.
+// newest keeps the last status of each object, sorted: owners of one Gateway
+// change its status one after the other.
+func newest(in []translate.Status) []translate.Status {
+	last := make(map[source.Ref]translate.Status, len(in))
+	for _, s := range in {
+		last[s.Ref] = s
+	}
+	return slices.SortedFunc(maps.Values(last), func(a, b translate.Status) int { return a.Ref.Compare(b.Ref) })
+}
+
+// publish tells everyone what concerns them. People are told whatever became
+// of it: what they wrote is wrong or right all the same.
 func (c *Controller) publish(r translate.Result, problems []source.Problem) {
+	c.hand(r)
+	if c.cfg.Report != nil && (len(r.Statuses) > 0 || len(r.Gone) > 0 || problems != nil) {
+		c.cfg.Report(Report{Problems: problems, Statuses: r.Statuses, Gone: r.Gone})
+	}
+}
+
+// hand gives the feed to the guards first, and the graph to Envoys only when
+// it is in force there. An error of one of them is ours: what was in force
+// stays so, and it is tried again with the next change.
+func (c *Controller) hand(r translate.Result) {
 	if r.Feed != c.feed {
 		if err := c.cfg.Guards.ApplyFeed(r.Feed); err != nil {
 			c.cfg.Log.Error("the guard refused the feed; it keeps the last one", "error", err)
@@ -134,11 +159,9 @@ func (c *Controller) publish(r translate.Result, problems []source.Problem) {
 	if r.Graph != c.graph {
 		if err := c.cfg.Envoys.ApplyGraph(r.Graph); err != nil {
 			c.cfg.Log.Error("the configuration is malformed; Envoy keeps the last one", "error", err)
+			return
 		}
 		c.graph = r.Graph
-	}
-	if c.cfg.Report != nil && (len(r.Statuses) > 0 || len(r.Gone) > 0 || problems != nil) {
-		c.cfg.Report(Report{Problems: problems, Statuses: r.Statuses, Gone: r.Gone})
 	}
 }
 
