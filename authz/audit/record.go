@@ -230,6 +230,12 @@ type Field struct {
 	Cut bool `json:"cut,omitempty"`
 }
 
+// Names of fields that are of no rule's own: what limits were compared with.
+const (
+	FieldOutputTokens = "limits.outputTokens"
+	FieldRequestBytes = "limits.requestBytes"
+)
+
 // Boot is what a process found when it started.
 type Boot struct {
 	// Clean is true when the process before closed the log, or there was none.

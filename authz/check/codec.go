@@ -25,7 +25,7 @@ func (c *Codec) Name() string { return "proto" }
 // Marshal writes an answer or any protobuf message.
 func (c *Codec) Marshal(v any) (mem.BufferSlice, error) {
 	if r, ok := v.(*reply); ok {
-		return mem.BufferSlice{mem.NewBuffer(r.data, mem.DefaultBufferPool())}, nil
+		return mem.BufferSlice{mem.SliceBuffer(r.data)}, nil
 	}
 	return c.rest.Marshal(v)
 }

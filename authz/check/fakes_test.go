@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -106,6 +107,8 @@ type recorder struct {
 	mu      sync.Mutex
 	lines   []string
 	durable []bool
+	// discard keeps nothing, for tests of many.
+	discard atomic.Bool
 	// refuse is returned for records of its kinds.
 	refuse map[audit.Kind]error
 }
@@ -121,7 +124,7 @@ func (r *recorder) add(rec audit.Record, durable bool) error {
 		return err
 	}
 	line, err := json.Marshal(&rec)
-	if err != nil {
+	if err != nil || r.discard.Load() {
 		return err
 	}
 	r.lines, r.durable = append(r.lines, string(line)), append(r.durable, durable)
@@ -143,10 +146,10 @@ func (r *recorder) records(t testing.TB) []audit.Record {
 	return out
 }
 
-// counter is randomness that one can tell.
+// counter is randomness that one can tell: it draws 1, 2 and so on.
 type counter struct {
 	mu sync.Mutex
-	n  byte
+	n  uint64
 	// broken ends all reads.
 	broken bool
 }
@@ -159,7 +162,7 @@ func (c *counter) Read(p []byte) (int, error) {
 	}
 	c.n++
 	for i := range p {
-		p[i] = c.n
+		p[i] = byte(c.n >> (8 * (i % 8)))
 	}
 	return len(p), nil
 }

@@ -153,24 +153,13 @@ func (s *Service) reachable(w *work, in inside) bool {
 	return true
 }
 
-// wayTo says how a destination is reached on a target, or a code why not. The
-// error is a *egress.Refusal.
+// wayTo says how a destination is reached on a target, as decide.Reach does.
 func (w *World) wayTo(t *decide.Target, d egress.Destination) (way egress.Way, code string, err error) {
 	plan := w.Egress[t.Target.Gateway].Plan
 	if plan == nil {
 		return egress.Way{}, denial.NotReady, nil
 	}
-	if way, err = plan.Route(d); err != nil {
-		return egress.Way{}, "", err
-	}
-	asSurface := len(t.Backends) > 0
-	switch {
-	case way.Backend != nil && (!asSurface || way.Backend.Ref != t.Backends[0]):
-		return egress.Way{}, denial.SurfaceRequired, nil
-	case way.Backend == nil && asSurface:
-		return egress.Way{}, denial.NotReady, nil
-	}
-	return way, "", nil
+	return decide.Reach(plan, t, d)
 }
 
 // settle does what is left of an allowed hop: find its address, and its

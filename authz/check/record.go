@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"net/netip"
+	"strconv"
 	"strings"
 	"time"
 
@@ -26,7 +27,7 @@ func (s *Service) write(ctx context.Context, w *work, r audit.Record) error {
 // the request: the log keeps none of them.
 func (s *Service) recordOf(w *work, kind audit.Kind) audit.Record {
 	r := audit.Record{
-		Time: w.now, Kind: kind, Hop: audit.HopID(w.id), RequestID: w.id.String(),
+		Time: w.now, Kind: kind, Hop: audit.HopID(w.id), RequestID: w.name,
 		Source: source(&w.req.Source),
 	}
 	w.recordTarget(&r)
@@ -48,7 +49,7 @@ func (w *work) recordTarget(r *audit.Record) {
 	if t == nil {
 		return
 	}
-	r.Gateway, r.Listener, r.Route, r.RouteRule, r.Backends = t.Gateway.Key.String(), t.Target.Listener, t.Route, t.Rule, t.Backends
+	r.Gateway, r.Listener, r.Route, r.RouteRule, r.Backends = t.Target.Gateway, t.Target.Listener, t.Route, t.Rule, t.Backends
 	r.Revision = w.world.State.Revision
 	if w.parent != nil {
 		r.Parent = audit.HopID(w.parentID)
@@ -90,8 +91,27 @@ func (s *Service) recordVerdict(w *work, r *audit.Record) {
 		return
 	}
 	q := policy.Question{Peer: w.hop.Peer, Claims: w.hop.Claims, Action: &w.hop.Action}
-	for _, f := range o.Seen(&q) {
+	seen := o.Seen(&q)
+	r.Seen = make([]audit.Field, 0, len(seen)+2)
+	for _, f := range seen {
 		r.Seen = append(r.Seen, audit.Field(f))
+	}
+	w.recordLimits(r)
+}
+
+// recordLimits adds what limits were compared with, where there were any, so
+// that the hop can be decided again.
+func (w *work) recordLimits(r *audit.Record) {
+	d, a := &w.verdict.Outcome.Duties, &w.hop.Action
+	broken := w.code == denial.LimitExceeded || w.code == denial.LimitMissing
+	add := func(name string, n int64) {
+		r.Seen = append(r.Seen, audit.Field{Name: name, Value: strconv.AppendInt(nil, n, 10)})
+	}
+	if broken || d.OutputTokens > 0 {
+		add(audit.FieldOutputTokens, a.OutputTokens)
+	}
+	if broken || r.Kind == audit.KindBegin && d.RequestBytes >= 0 {
+		add(audit.FieldRequestBytes, a.RequestBytes)
 	}
 }
 

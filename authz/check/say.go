@@ -15,7 +15,7 @@ import (
 // sayDeny writes the answer that refuses w.
 func (s *Service) sayDeny(w *work) {
 	code := s.codes.Get(w.code)
-	d := surface.Denial{RequestID: w.id.String(), Reason: w.reason, Text: w.text}
+	d := surface.Denial{RequestID: w.name, Reason: w.reason, Text: w.text}
 	if w.told() {
 		d.Policy, d.Rule = w.decidedBy()
 		if d.Text == "" && w.verdict.Outcome.Detail != "" {
@@ -82,7 +82,7 @@ func milliseconds(d time.Duration) string { return strconv.FormatInt(max(1, d.Mi
 
 // metadata is what filters and routes behind Check go by.
 func (w *work) metadata(ps []Pair) []Pair {
-	ps = append(ps, Pair{wire.MetaHopID, w.id.String()}, Pair{wire.MetaHold, w.verdict.Hold})
+	ps = append(ps, Pair{wire.MetaHopID, w.name}, Pair{wire.MetaHold, w.verdict.Hold})
 	if w.hop.Target.Entry == wire.EntryRoute {
 		return ps
 	}

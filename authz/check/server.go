@@ -33,8 +33,8 @@ type question struct {
 	taken bool
 }
 
-// reply is an encoded answer, in a buffer of grpc's pool.
-type reply struct{ data *[]byte }
+// reply is an encoded answer.
+type reply struct{ data []byte }
 
 // checkMethod is the full name of the call.
 const checkMethod = "/envoy.service.auth.v3.Authorization/Check"
@@ -65,7 +65,7 @@ func (s *Service) Check(ctx context.Context, q *question) *reply {
 	w.question = q
 	w.users.Add(1)
 	s.answer(ctx, w)
-	out := encode(&w.answer)
+	out := &reply{bytes.Clone(w.answer.Bytes())}
 	s.drop(w)
 	return out
 }
@@ -84,13 +84,6 @@ func (s *Service) drop(w *work) {
 	s.works.Put(w)
 }
 
-func encode(a *Answer) *reply {
-	b := a.Bytes()
-	data := mem.DefaultBufferPool().Get(len(b))
-	copy(*data, b)
-	return &reply{data}
-}
-
 // answer decides and says.
 func (s *Service) answer(ctx context.Context, w *work) {
 	var err error
@@ -100,7 +93,7 @@ func (s *Service) answer(ctx context.Context, w *work) {
 		s.sayDeny(w)
 		return
 	}
-	w.now = s.cfg.Now()
+	w.name, w.now = w.id.String(), s.cfg.Now()
 	if !s.read(w) || !s.judge(ctx, w, insideOf(ctx, w.req.Target)) || !s.admit(ctx, w) {
 		s.refuse(ctx, w)
 		return
@@ -115,7 +108,7 @@ func (s *Service) read(w *work) bool {
 	case !q.taken:
 		return w.deny(denial.Overloaded)
 	case q.err != nil:
-		s.cfg.Log.Error("denied, because what Envoy asks cannot be read", "hop", w.id.String(), "error", q.err)
+		s.cfg.Log.Error("denied, because what Envoy asks cannot be read", "hop", w.name, "error", q.err)
 		return w.deny(denial.Internal)
 	default:
 		w.req = q.req
@@ -127,7 +120,7 @@ func (s *Service) read(w *work) bool {
 // all the same.
 func (s *Service) refuse(ctx context.Context, w *work) {
 	if err := s.write(ctx, w, s.recordOf(w, audit.KindDeny)); err != nil {
-		s.cfg.Log.Warn("a denial is not recorded", "hop", w.id.String(), "code", w.code, "error", err)
+		s.cfg.Log.Warn("a denial is not recorded", "hop", w.name, "code", w.code, "error", err)
 	}
 	s.count(w, "deny")
 	s.sayDeny(w)
@@ -138,7 +131,7 @@ func (s *Service) refuse(ctx context.Context, w *work) {
 // back by a denial.
 func (s *Service) admit(ctx context.Context, w *work) bool {
 	if err := s.write(ctx, w, s.recordOf(w, audit.KindBegin)); err != nil {
-		s.cfg.Log.Warn("denied, because it cannot be recorded", "hop", w.id.String(), "error", err)
+		s.cfg.Log.Warn("denied, because it cannot be recorded", "hop", w.name, "error", err)
 		return w.deny(denial.AuditUnavailable)
 	}
 	held := w.held()

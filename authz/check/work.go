@@ -29,7 +29,9 @@ type work struct {
 
 	req Request
 
-	id    leash.ID
+	id leash.ID
+	// name is id as text.
+	name  string
 	now   time.Time
 	world *World
 	hop   decide.Hop

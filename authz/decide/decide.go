@@ -70,12 +70,12 @@ func remaining(h *Hop, now time.Time) (time.Duration, string) {
 
 // grant fills in an allow: how long, and how it is held.
 func grant(h *Hop, v Verdict) Verdict {
-	if v.Outcome.Duties.TLS == v1alpha1.TLSInspect || v.Outcome.Duties.ForwardToken == v1alpha1.ForwardTokenExchange {
-		v.Code = denial.NotAvailable
+	switch {
+	case v.Outcome.Duties.TLS == v1alpha1.TLSInspect, v.Outcome.Duties.ForwardToken == v1alpha1.ForwardTokenExchange:
+		v.Code, v.Life = denial.NotAvailable, 0
 		return v
-	}
-	if v.Life < time.Millisecond {
-		v.Code = denial.TokenExpiring
+	case v.Life < time.Millisecond:
+		v.Code, v.Life = denial.TokenExpiring, 0
 		return v
 	}
 	v.Allowed, v.Hold = true, wire.HoldHeaders

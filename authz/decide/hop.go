@@ -30,7 +30,7 @@ type Verdict struct {
 	Code string
 	// Outcome is what rules said.
 	Outcome policy.Outcome
-	// Life is how long the hop may last, at least a millisecond.
+	// Life is how long the hop may last, at least a millisecond; 0: it is denied.
 	Life time.Duration
 	// Hold is a wire.Hold value.
 	Hold string
