@@ -55,7 +55,7 @@ what has begun may end within the grace period.`),
 	f.output = outputFlag(c, "text", "json")
 	fl.DurationVar(&f.grace, "grace", 30*time.Second, "how long open requests may take to end after SIGTERM")
 	fl.IntVar(&f.concurrency, "concurrency", 0, "workers of Envoy; 0: one a core")
-	fl.BoolVarP(&f.verbose, "verbose", "v", false, "log what happens, Envoy's words among it")
+	fl.BoolVarP(&f.verbose, "verbose", "v", false, "log what happens, and not only what goes wrong")
 	must(c.MarkFlagRequired("file"))
 	return c
 }
