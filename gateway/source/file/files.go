@@ -29,13 +29,20 @@ type files struct {
 }
 
 // update reads what a listing names, and forgets all else but what could not
-// be listed. It returns how many documents it had to parse.
-func (f *files) update(l listing, now time.Time) int {
+// be listed, and what went since: the listing is torn then. It returns how many
+// documents it had to parse.
+func (f *files) update(l *listing, now time.Time) int {
 	next := make(map[string]*parsed, len(l.entries))
 	var work []job
 	room := int64(maxTotalBytes)
 	for _, e := range l.entries {
 		p, jobs := f.load(e, now, room)
+		if p.content.gone {
+			l.torn = true
+			if p = f.byPath[e.path]; p == nil {
+				continue
+			}
+		}
 		next[e.path] = p
 		work = append(work, jobs...)
 		room -= int64(len(p.content.text))

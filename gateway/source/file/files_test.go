@@ -171,8 +171,8 @@ func TestOnlyWhatChangedIsParsed(t *testing.T) {
 	for i := range 20 {
 		write(t, filepath.Join(dir, fmt.Sprintf("%02d.yaml", i)), serviceText(fmt.Sprintf("s%d", i), 80)+"---\n"+serviceText(fmt.Sprintf("t%d", i), 80))
 	}
-	f := files{checker: schema.New()}
-	parse := func() int { return f.update(scan([]string{dir}), time.Now()) }
+	f := &files{checker: schema.New()}
+	parse := func() int { return updateFrom(f, dir, time.Now()) }
 	if got := parse(); got != 40 {
 		t.Errorf("first: %d", got)
 	}
@@ -197,7 +197,7 @@ func TestSecondWriteInOneTick(t *testing.T) {
 	path := filepath.Join(dir, "a.yaml")
 	write(t, path, serviceText("a", 80))
 	at := time.Now()
-	f := files{checker: schema.New()}
+	f := &files{checker: schema.New()}
 	set := func(text string) {
 		write(t, path, text)
 		if err := os.Chtimes(path, at, at); err != nil {
@@ -205,15 +205,15 @@ func TestSecondWriteInOneTick(t *testing.T) {
 		}
 	}
 	set(serviceText("a", 80))
-	f.update(scan([]string{dir}), at.Add(time.Second))
+	updateFrom(f, dir, at.Add(time.Second))
 	set(serviceText("a", 81))
-	if got := f.update(scan([]string{dir}), at.Add(time.Second)); got != 1 {
+	if got := updateFrom(f, dir, at.Add(time.Second)); got != 1 {
 		t.Errorf("within a second the change is not seen: %d", got)
 	}
 	// Later the times are trusted: what has them is not read again.
-	f.update(scan([]string{dir}), at.Add(time.Minute))
+	updateFrom(f, dir, at.Add(time.Minute))
 	p := f.byPath[path]
-	f.update(scan([]string{dir}), at.Add(time.Minute))
+	updateFrom(f, dir, at.Add(time.Minute))
 	if f.byPath[path] != p {
 		t.Error("a file that did not change is read again")
 	}
@@ -377,5 +377,37 @@ func checkDelta(t *testing.T, d source.Delta, text []byte) {
 		if p.Message == "" || p.Severity == "" || p.Line > lines+1 {
 			t.Errorf("problem %+v in %d lines", p, lines)
 		}
+	}
+}
+
+// updateFrom lists a folder and reads it.
+func updateFrom(f *files, dir string, now time.Time) int {
+	l := scan([]string{dir})
+	return f.update(&l, now)
+}
+
+// TestAFolderThatGoesWhileItIsRead loses nothing: files that are listed and
+// are not there went alone, or their folder did.
+func TestAFolderThatGoesWhileItIsRead(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "config")
+	write(t, filepath.Join(dir, "a.yaml"), serviceText("a", 80))
+	s, err := New(Config{Paths: []string{dir}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Load()
+	listed := scan([]string{dir})
+	must(t, os.Rename(dir, dir+".away"))
+	if s.files.update(&listed, time.Now()); !listed.torn || len(s.files.byPath) != 1 {
+		t.Errorf("torn %v, files %v: what is gone was not kept", listed.torn, s.paths())
+	}
+	if d := s.Load(); len(d.Upserts) != 1 {
+		t.Errorf("%d objects serve on, want 1", len(d.Upserts))
+	}
+	must(t, os.Rename(dir+".away", dir))
+	must(t, os.Remove(filepath.Join(dir, "a.yaml")))
+	if d := s.Load(); len(d.Upserts) != 0 {
+		t.Errorf("%d objects serve, want none: the file was removed", len(d.Upserts))
 	}
 }

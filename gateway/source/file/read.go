@@ -24,6 +24,8 @@ type content struct {
 	sum     [sha256.Size]byte
 	text    []byte
 	problem *textProblem
+	// gone: the file was listed, and is not there.
+	gone bool
 }
 
 // same is true when a file need not be read again.
@@ -38,6 +40,7 @@ func readFile(e entry, now time.Time, room int64) *content {
 	text, err := readAll(e.path, room)
 	if err != nil {
 		c.problem = &textProblem{message: plainError(err), mend: mendRead(err)}
+		c.gone = errors.Is(err, fs.ErrNotExist)
 		return c
 	}
 	c.text, c.sum = text, sha256.Sum256(text)

@@ -29,6 +29,9 @@ type listing struct {
 	// is kept.
 	lost     []string
 	problems []listProblem
+	// torn: something went while it was listed or read. Whether it alone went,
+	// or the folder with it, another look tells.
+	torn bool
 }
 
 // listProblem is a problem of a path that is not about what is in a file.
@@ -140,7 +143,7 @@ func (s *scanner) member(path, shown string, e fs.DirEntry, depth int) {
 	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && e.Type()&fs.ModeSymlink == 0:
-		// Gone since the folder was read.
+		s.out.torn = true
 	case err != nil:
 		if readable(path) {
 			s.lose(path, shown, err)

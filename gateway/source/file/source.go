@@ -90,8 +90,7 @@ func (s *Source) Load() source.Delta {
 
 // refresh looks at the files, and settles what serves.
 func (s *Source) refresh() (listing, []source.Problem) {
-	l := scan(s.config.Paths)
-	s.files.update(l, s.config.Now())
+	l := s.list()
 	files := slices.SortedFunc(maps.Values(s.files.byPath), func(a, b *parsed) int {
 		return strings.Compare(a.entry.path, b.entry.path)
 	})
@@ -105,6 +104,33 @@ func (s *Source) refresh() (listing, []source.Problem) {
 	problems = slices.Concat(problems, s.lost(l), s.stateProblems, s.watchProblems)
 	return l, foremost(problems)
 }
+
+// maxTorn bounds how often files are looked at again because something went
+// meanwhile. What is torn then is looked at when its change is told.
+const maxTorn = 4
+
+// list reads what there is. A folder that is moved away while it is read must
+// not look like one whose files were removed.
+func (s *Source) list() listing {
+	before := s.files.byPath
+	for range maxTorn {
+		l := scan(s.config.Paths)
+		if !l.torn {
+			s.files.update(&l, s.config.Now())
+		}
+		if !l.torn {
+			return l
+		}
+		s.files.byPath = before
+	}
+	l := scan(s.config.Paths)
+	l.lost = append(l.lost, s.paths()...)
+	s.files.update(&l, s.config.Now())
+	return l
+}
+
+// paths are all that was read.
+func (s *Source) paths() []string { return slices.Sorted(maps.Keys(s.files.byPath)) }
 
 // foremost sorts problems, and cuts their number: the worst stay.
 func foremost(problems []source.Problem) []source.Problem {
