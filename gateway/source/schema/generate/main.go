@@ -16,8 +16,12 @@ import (
 func main() {
 	log.SetFlags(0)
 	root := flag.String("root", ".", "root of the repository")
+	out := flag.String("out", "", "folder to write to; empty: the one that package schema embeds")
 	flag.Parse()
-	if err := run(*root, filepath.Join(*root, "gateway", "source", "schema", "data")); err != nil {
+	if *out == "" {
+		*out = filepath.Join(*root, "gateway", "source", "schema", "data")
+	}
+	if err := run(*root, *out); err != nil {
 		log.Fatal(err)
 	}
 }
@@ -84,6 +88,7 @@ func crdPaths(root, gateway string) []string {
 		filepath.Join(own, "hopgate.dev_accesspolicies.yaml"),
 		filepath.Join(own, "hopgate.dev_credentials.yaml"),
 		filepath.Join(own, "hopgate.dev_gatewayconfigs.yaml"),
+		filepath.Join(own, "hopgate.dev_quarantines.yaml"),
 		filepath.Join(own, "hopgate.dev_trustdomains.yaml"),
 	}
 }

@@ -1,0 +1,64 @@
+# `make` says what there is. All it takes is Go, Python 3 with pip (for Envoy alone), and make.
+GO ?= go
+TOOL = $(GO) tool -modfile=tools/go.mod
+
+# Flags for go test, and for the programs that `make demo` and `make bench` run.
+TESTFLAGS ?=
+DEMOFLAGS ?=
+BENCHFLAGS ?=
+# How long `make fuzz` spends on each target, and what `make race` runs.
+FUZZTIME ?= 10s
+RACE ?= ./authz/... ./cmd/... ./gateway/controller/... ./gateway/infra/... ./gateway/source/... ./xds/serve/...
+
+.DEFAULT_GOAL := help
+.PHONY: help build demo test race e2e lint fmt generate verify bench fuzz envoy clean
+
+help: ## Say what there is
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+
+build: ## Build bin/hopgate and the programs of the quickstart
+	$(GO) build -trimpath -o bin/hopgate ./cmd/hopgate
+	$(GO) build -trimpath -o bin/quickstart-agent ./examples/quickstart/agent
+	$(GO) build -trimpath -o bin/quickstart-demo ./examples/quickstart/demo
+
+demo: envoy build ## Let a real agent loose behind the gateway, and show what was decided and why
+	bin/quickstart-demo $(DEMOFLAGS)
+
+test: envoy ## Run the tests of all packages, on the real Envoy too; the whole is e2e's
+	@packages=$$($(GO) list ./...) || exit 1; \
+	HOPGATE_REQUIRE_ENVOY=1 $(GO) test -timeout 20m $(TESTFLAGS) $$(echo "$$packages" | grep -v -E '/(e2e|examples)(/|$$)')
+
+e2e: envoy ## Run the tests of the whole: real Envoy, real clients, the examples
+	HOPGATE_REQUIRE_ENVOY=1 $(GO) test -count=1 -timeout 20m $(TESTFLAGS) ./e2e/... ./examples/...
+
+race: envoy ## Run the tests of what is concurrent under the race detector (it needs a C compiler)
+	HOPGATE_REQUIRE_ENVOY=1 CGO_ENABLED=1 $(GO) test -race -short -timeout 30m $(TESTFLAGS) $(RACE)
+
+lint: ## Look for defects: go vet, staticcheck and the other linters of .golangci.yml
+	$(TOOL) golangci-lint run ./...
+
+fmt: ## Format code and go.mod
+	$(TOOL) golangci-lint fmt ./...
+	$(GO) mod tidy
+	$(GO) -C tools mod tidy
+
+generate: ## Write generated files anew: deep copies, CRDs, schemas
+	rm -f config/crd/*.yaml
+	$(TOOL) controller-gen object crd paths=./gateway/api/v1alpha1 output:crd:dir=config/crd
+	$(GO) generate ./...
+
+verify: lint ## Hold that generated files and go.mod are current, and that house rules hold; writes nothing
+	@GO="$(GO)" sh tools/verify
+	$(GO) test -count=1 ./internal/rules
+
+bench: envoy ## Measure, each figure beside its baseline; writes bench/results.jsonl
+	$(GO) run ./bench $(BENCHFLAGS)
+
+fuzz: ## Run every fuzz target for FUZZTIME (10s)
+	@GO="$(GO)" sh tools/fuzz $(FUZZTIME)
+
+envoy: ## Get the pinned Envoy, unless it is there or ENVOY_PATH names one
+	@test -n "$$ENVOY_PATH" || sh tools/envoy/install bin/envoy
+
+clean: ## Remove what was built, Envoy too
+	rm -rf bin
