@@ -86,6 +86,7 @@ func ownKinds() []Kind {
 		{GroupHopgate, "AccessPolicy", "v1alpha1", v, true, func() Typed { return &v1alpha1.AccessPolicy{} }},
 		{GroupHopgate, "Credential", "v1alpha1", v, true, func() Typed { return &v1alpha1.Credential{} }},
 		{GroupHopgate, "GatewayConfig", "v1alpha1", v, true, func() Typed { return &v1alpha1.GatewayConfig{} }},
+		{GroupHopgate, "Quarantine", "v1alpha1", v, false, func() Typed { return &v1alpha1.Quarantine{} }},
 		{GroupHopgate, "TrustDomain", "v1alpha1", v, true, func() Typed { return &v1alpha1.TrustDomain{} }},
 	}
 }

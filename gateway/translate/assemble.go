@@ -23,6 +23,7 @@ type sinks struct {
 	trustDomains incr.Sorted[*sealed[feedv1.TrustDomain]]
 	policies     incr.Sorted[*sealed[feedv1.Policy]]
 	credentials  incr.Sorted[*sealed[feedv1.Credential]]
+	quarantines  incr.Sorted[*sealed[feedv1.Quarantine]]
 
 	statuses statuses
 }
@@ -56,7 +57,7 @@ func (s *sinks) nextGraph(old *graph.Graph) *graph.Graph {
 // nextFeed is old itself when nothing changed. names are nil when those of old
 // still hold.
 func (s *sinks) nextFeed(old *feedv1.Snapshot, names []string) *feedv1.Snapshot {
-	if old != nil && names == nil && !s.gateways.Changed() && !s.trustDomains.Changed() && !s.policies.Changed() && !s.credentials.Changed() {
+	if old != nil && names == nil && !s.gateways.Changed() && !s.trustDomains.Changed() && !s.policies.Changed() && !s.credentials.Changed() && !s.quarantines.Changed() {
 		return old
 	}
 	if names == nil && old != nil {
@@ -68,6 +69,7 @@ func (s *sinks) nextFeed(old *feedv1.Snapshot, names []string) *feedv1.Snapshot 
 		TrustDomains: open(sum.Write, "trustDomains", s.trustDomains.Values()),
 		Policies:     open(sum.Write, "policies", s.policies.Values()),
 		Credentials:  open(sum.Write, "credentials", s.credentials.Values()),
+		Quarantines:  open(sum.Write, "quarantines", s.quarantines.Values()),
 		Names:        names,
 	}
 	// A hash takes everything.

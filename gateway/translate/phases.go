@@ -30,6 +30,7 @@ const (
 	phaseConfigEnd         // GatewayConfig: clusters of hosts, status
 	phasePolicy            // AccessPolicy: feed and status
 	phaseTrustEnd          // TrustDomain: feed and status
+	phaseQuarantine        // Quarantine: feed and status
 	phaseStatus            // Gateway: status
 	phaseCount
 )
@@ -58,6 +59,7 @@ func (t *Translator) phases() []incr.Phase[topic, mark] {
 	add(phaseConfigEnd, "config-end", finishConfig)
 	add(phasePolicy, "policy", translatePolicy)
 	add(phaseTrustEnd, "trust-end", finishTrustDomain)
+	add(phaseQuarantine, "quarantine", translateQuarantine)
 	add(phaseStatus, "gateway-status", finishGateway)
 	return list
 }
@@ -81,6 +83,8 @@ func phasesOf(kind string) []int {
 		return []int{phaseRoute}
 	case kindCredential:
 		return []int{phaseCredential}
+	case kindQuarantine:
+		return []int{phaseQuarantine}
 	case kindPolicy:
 		return []int{phasePolicy}
 	default:
@@ -132,6 +136,8 @@ func kindOfRest(v source.Typed) string {
 		return kindConfig
 	case *v1alpha1.Credential:
 		return kindCredential
+	case *v1alpha1.Quarantine:
+		return kindQuarantine
 	default:
 		return ""
 	}

@@ -22,6 +22,7 @@ const (
 	kindTrust      = "TrustDomain"
 	kindConfig     = "GatewayConfig"
 	kindCredential = "Credential"
+	kindQuarantine = "Quarantine"
 )
 
 func groupOf(kind string) string {
@@ -30,7 +31,7 @@ func groupOf(kind string) string {
 		return source.GroupGateway
 	case kindXBackend:
 		return source.GroupGatewayX
-	case kindPolicy, kindTrust, kindConfig, kindCredential:
+	case kindPolicy, kindTrust, kindConfig, kindCredential, kindQuarantine:
 		return source.GroupHopgate
 	case kindSlice:
 		return source.GroupDiscovery

@@ -105,6 +105,9 @@ func (s Status) On(v source.Typed) source.Typed {
 	case *v1alpha1.TrustDomain:
 		v.Status.Conditions = s.Conditions
 		return v
+	case *v1alpha1.Quarantine:
+		v.Status.Conditions = s.Conditions
+		return v
 	case *v1alpha1.GatewayConfig:
 		v.Status.Conditions = s.Conditions
 		return v

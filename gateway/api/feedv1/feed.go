@@ -18,6 +18,7 @@ type Snapshot struct {
 	TrustDomains []TrustDomain `json:"trustDomains,omitempty"`
 	Policies     []Policy      `json:"policies,omitempty"`
 	Credentials  []Credential  `json:"credentials,omitempty"`
+	Quarantines  []Quarantine  `json:"quarantines,omitempty"`
 	// Names are the host names of backends, which Envoy resolves by itself.
 	Names []string `json:"names,omitempty"`
 }
@@ -153,4 +154,23 @@ type Credential struct {
 	// the two.
 	Environment string `json:"environment,omitempty"`
 	File        string `json:"file,omitempty"`
+}
+
+// Quarantine is something that is cut off until a time.
+type Quarantine struct {
+	Name string                  `json:"name"`
+	Type v1alpha1.QuarantineType `json:"type"`
+	// Domain is zero for a peer.
+	Domain Key    `json:"domain,omitzero"`
+	Value  string `json:"value"`
+	// Except are places that stay open.
+	Except []Place   `json:"except,omitempty"`
+	Until  time.Time `json:"until"`
+	Reason string    `json:"reason,omitempty"`
+}
+
+// Place is a backend, KIND/NAMESPACE/NAME, or a glob of host names.
+type Place struct {
+	Backend string `json:"backend,omitempty"`
+	Host    string `json:"host,omitempty"`
 }

@@ -44,6 +44,7 @@ func AddToScheme(s *runtime.Scheme) error {
 		&TrustDomain{}, &TrustDomainList{},
 		&GatewayConfig{}, &GatewayConfigList{},
 		&Credential{}, &CredentialList{},
+		&Quarantine{}, &QuarantineList{},
 	)
 	metav1.AddToGroupVersion(s, GroupVersion())
 	return nil
