@@ -42,12 +42,13 @@ func (e *EndLog) entry(m *logdatav3.HTTPAccessLogEntry) {
 	if err != nil {
 		return
 	}
+	flags := c.GetResponseFlags()
 	e.register.Logged(id, Logged{
 		In:         m.GetRequest().GetRequestBodyBytes(),
 		Out:        m.GetResponse().GetResponseBodyBytes(),
 		Duration:   c.GetDuration().AsDuration(),
 		Status:     m.GetResponse().GetResponseCode().GetValue(),
 		Details:    m.GetResponse().GetResponseCodeDetails(),
-		ClientLeft: c.GetResponseFlags().GetDownstreamConnectionTermination(),
+		ClientLeft: flags.GetDownstreamConnectionTermination() || flags.GetDownstreamRemoteReset(),
 	})
 }

@@ -80,6 +80,14 @@ func (s *side) end(m *procv3.ProcessingResponse) {
 	_ = s.stream.Send(m)
 }
 
+// close ends what can be sent: a cut that comes as the hold ends says nothing
+// more, and one that is being said is said to the end.
+func (s *side) close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ended = true
+}
+
 // Process is the life of one hold. It never returns nil while its hop lives:
 // Envoy takes an orderly end for leave to go on without a hold.
 func (h *Holder) Process(stream procv3.ExternalProcessor_ProcessServer) error {
@@ -128,6 +136,7 @@ func (h *Holder) open(s *side, id ID, relayed bool) (*Hop, *relay) {
 // hold waits for the end. The only thing Envoy still says is that trailers
 // have come, which it wants an answer to.
 func (h *Holder) hold(s *side) error {
+	defer s.close()
 	for {
 		m, err := s.stream.Recv()
 		if err != nil {

@@ -20,11 +20,11 @@ func howOf(c Cut, l *Logged) audit.End {
 		return how
 	}
 	switch {
-	case l.ClientLeft || strings.HasPrefix(l.Details, "downstream_"):
+	case l.ClientLeft || leftByDetail(l.Details):
 		return audit.EndClientLeft
 	case l.Details == "via_upstream":
 		return audit.EndDone
-	case l.Details == "response_timeout":
+	case timedOut(l.Details):
 		return audit.EndTimeout
 	case strings.HasPrefix(l.Details, "upstream_reset_after"):
 		return audit.EndUpstreamReset
@@ -34,6 +34,26 @@ func howOf(c Cut, l *Logged) audit.End {
 		return audit.EndDone
 	}
 }
+
+// leftByDetail knows what Envoy says of a client that went: by closing its
+// connection, or by resetting its stream.
+func leftByDetail(d string) bool {
+	return strings.HasPrefix(d, "downstream_") || strings.HasPrefix(d, "http2.remote_")
+}
+
+// timedOut knows Envoy's own timeouts.
+func timedOut(d string) bool {
+	switch d {
+	case "response_timeout", "upstream_response_timeout", "upstream_per_try_timeout", "request_overall_timeout",
+		"stream_idle_timeout", "duration_timeout", "max_duration_timeout":
+		return true
+	default:
+		return false
+	}
+}
+
+// holdFailed is how Envoy's words begin for a hold that it could not open.
+const holdFailed = "ext_proc_error"
 
 func orElse(how, other audit.End) audit.End {
 	if how == "" {

@@ -14,6 +14,9 @@ import (
 type Config struct {
 	// Now gives the time, with its monotonic part.
 	Now func() time.Time
+	// Max bounds all hops; full means deny. 0: 100000, as many as Envoy opens
+	// holds for.
+	Max int
 	// MaxPending bounds hops whose hold has not opened; full means deny. 0:
 	// 10000.
 	MaxPending int
@@ -25,8 +28,11 @@ type Config struct {
 	Ended func(*Hop, Ending)
 }
 
-// ErrFull means that too many hops wait for their hold.
-var ErrFull = errors.New("too many hops wait for their hold")
+// ErrFull means that too many hops live, or wait for their hold.
+var ErrFull = errors.New("too many hops live, or wait for their hold")
+
+// ErrTwice means that a hop's id is in use: its bits are not random.
+var ErrTwice = errors.New("the hop's id is in use")
 
 const shards = 16
 
@@ -36,6 +42,7 @@ const holdMissing = "hold_missing"
 // Register is all hops that are pending or live.
 type Register struct {
 	cfg     Config
+	all     atomic.Int64 // hops in the shards
 	pending atomic.Int64
 	shard   [shards]struct {
 		mu   sync.Mutex
@@ -46,6 +53,9 @@ type Register struct {
 // NewRegister makes an empty register; Run must be running for hops to end
 // that nobody speaks of any more.
 func NewRegister(cfg Config) *Register {
+	if cfg.Max <= 0 {
+		cfg.Max = 100_000
+	}
 	if cfg.MaxPending <= 0 {
 		cfg.MaxPending = 10_000
 	}
@@ -87,19 +97,37 @@ func (r *Register) of(id ID) *struct {
 // called before Envoy is told that the hop may pass.
 func (r *Register) Enter(h *Hop) error {
 	h.entered = r.cfg.Now()
-	if h.Held {
-		if r.pending.Add(1) > int64(r.cfg.MaxPending) {
-			r.pending.Add(-1)
-			return ErrFull
-		}
-	} else {
+	if !take(&r.all, r.cfg.Max) {
+		return ErrFull
+	}
+	if h.Held && !take(&r.pending, r.cfg.MaxPending) {
+		r.all.Add(-1)
+		return ErrFull
+	}
+	if !h.Held {
 		h.state.Store(uint32(stateLive))
 	}
 	s := r.of(h.ID)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.hops[h.ID] != nil {
+		r.all.Add(-1)
+		if h.Held {
+			r.pending.Add(-1)
+		}
+		return ErrTwice
+	}
 	s.hops[h.ID] = h
 	return nil
+}
+
+// take counts one more where there is room for it.
+func take(n *atomic.Int64, most int) bool {
+	if n.Add(1) > int64(most) {
+		n.Add(-1)
+		return false
+	}
+	return true
 }
 
 // Open gives the hop its hold, once: a second call for one id finds nothing, and
@@ -190,11 +218,13 @@ func (r *Register) finish(hops map[ID]*Hop, h *Hop, over bool) {
 		return
 	}
 	delete(hops, h.ID)
+	r.all.Add(-1)
+	how := h.howEnded()
 	if state(h.state.Load()) == statePending {
 		r.pending.Add(-1)
 	}
 	h.state.Store(uint32(stateClosed))
-	end := Ending{How: h.howEnded(), Log: h.log, Lived: r.cfg.Now().Sub(h.entered), CutCode: h.cutBy.Code}
+	end := Ending{How: how, Log: h.log, Lived: r.cfg.Now().Sub(h.entered), CutCode: h.cutBy.Code}
 	r.cfg.Ended(h, end)
 }
 

@@ -2,6 +2,7 @@ package leash
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/hopgate/hopgate/authz/audit"
@@ -43,10 +44,15 @@ func (r *Register) Shutdown() {
 	}
 }
 
-// howEnded is howOf, but for a hop that the gateway took down with it.
+// howEnded is howOf, but for a hop that the gateway took down with it, and for
+// one whose hold could not be opened.
 func (h *Hop) howEnded() audit.End {
-	if h.down {
+	switch {
+	case h.down:
 		return audit.EndShutdown
+	case h.Held && !h.live() && h.closed.IsZero() && h.log != nil && strings.HasPrefix(h.log.Details, holdFailed):
+		return audit.EndHoldMissing
+	default:
+		return howOf(h.cutBy, h.log)
 	}
-	return howOf(h.cutBy, h.log)
 }
