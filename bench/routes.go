@@ -11,27 +11,6 @@ import (
 	"time"
 )
 
-// Budgets of many routes (design, section 8).
-const (
-	budgetEditP99 = 100 // ms, from the edit to the first request on it
-	budgetMemory  = 130 // MiB, the whole process
-	budgetFailed  = 0   // requests, on another route meanwhile
-)
-
-const mebibyte = 1 << 20
-
-// farm is a hopgate with so many routes, and what was measured of it.
-type farm struct {
-	routes int
-	starts []time.Duration
-	edits  []time.Duration
-	memory int64
-	// asked and failed are requests on a route that nobody edits.
-	asked, failed int
-	// firstFailure is how the first of them failed.
-	firstFailure error
-}
-
 func (b *bench) routes(ctx context.Context) (out []figure, err error) {
 	up, err := newUpstream()
 	if err != nil {
@@ -47,8 +26,12 @@ func (b *bench) routes(ctx context.Context) (out []figure, err error) {
 		if err := b.startAll(ctx, f, up); err != nil {
 			return nil, fmt.Errorf("%d routes: %w", f.routes, err)
 		}
+		b.say("routes: %s", f.story())
 	}
-	return append(few.figures(few, alone), many.figures(few, inMillis(median(few.starts)))...), nil
+	out = few.figures(nil)
+	out[0] = out[0].against(alone)
+	out[0].what += "; baseline: Envoy alone"
+	return append(out, many.figures(few)...), nil
 }
 
 // startAlone is how long Envoy takes with all of its configuration at hand.
@@ -98,7 +81,7 @@ func (b *bench) startAll(ctx context.Context, f *farm, up *upstream) error {
 // tend takes down a start, whose first request must be answered, and on the
 // last one edits.
 func (b *bench) tend(ctx context.Context, f *farm, p *launched, l layout, last bool) error {
-	f.starts = append(f.starts, p.first.Ready)
+	f.starts, f.startCPU = append(f.starts, p.first.Ready), append(f.startCPU, p.first.CPU)
 	c, err := dial(ctx, l.port)
 	if err != nil {
 		return fmt.Errorf("ready, and not there: %w", err)
@@ -110,12 +93,11 @@ func (b *bench) tend(ctx context.Context, f *farm, p *launched, l layout, last b
 	if !last {
 		return nil
 	}
-	f.memory = p.first.Resident
 	if err := b.editAll(ctx, f, p, l, c); err != nil {
 		return err
 	}
 	r, err := p.report()
-	f.memory = max(f.memory, r.Resident)
+	f.memory, f.editCPU = max(p.first.Resident, r.Resident), r.CPU-p.first.CPU
 	return err
 }
 
@@ -208,44 +190,4 @@ func (f *farm) askSteadily(ctx context.Context, port int, request []byte) {
 	if c != nil {
 		_ = c.close() // nothing is on its way
 	}
-}
-
-func (f *farm) fail(err error) {
-	f.failed++
-	if f.firstFailure == nil {
-		f.firstFailure = err
-	}
-}
-
-// figures are against a farm with fewer routes; against itself there is no
-// baseline, and the budgets are not for it. start is what a start is against.
-func (f *farm) figures(than *farm, start float64) []figure {
-	name := func(s string) string { return fmt.Sprintf("routes/%d/%s", f.routes, s) }
-	whose := "Envoy alone"
-	p50 := newFigure(name("edit-p50"), "edit of one route to the first request on it", f.edited(0.5), millis)
-	p99 := newFigure(name("edit-p99"), fmt.Sprintf("the same, %d edits", len(f.edits)), f.edited(0.99), millis)
-	memory := newFigure(name("memory"), "resident memory of the process, without Envoy's", float64(f.memory)/mebibyte, "MiB")
-	if f != than {
-		whose = fmt.Sprintf("%d routes", than.routes)
-		p50, p99 = p50.against(than.edited(0.5)), p99.against(than.edited(0.99)).within(budgetEditP99)
-		memory = memory.against(float64(than.memory) / mebibyte).within(budgetMemory)
-	}
-	out := []figure{
-		newFigure(name("start"), "New to Ready; baseline: "+whose, inMillis(median(f.starts)), millis).against(start),
-		p50, p99, f.failures(name("failed")),
-	}
-	if f.memory > 0 {
-		out = append(out, memory)
-	}
-	return out
-}
-
-func (f *farm) edited(p float64) float64 { return inMillis(quantile(f.edits, p)) }
-
-func (f *farm) failures(name string) figure {
-	what := fmt.Sprintf("failed requests on another route meanwhile, of %d", f.asked)
-	if f.firstFailure != nil {
-		what += "; the first: " + f.firstFailure.Error()
-	}
-	return newFigure(name, what, float64(f.failed), count).within(budgetFailed)
 }
