@@ -74,7 +74,11 @@ func (m *contextMatch) eval(e *eval, tctx map[string]any, every bool) truth {
 		}
 	}
 	if e.notes != nil {
-		e.note(m.field, "one of "+m.values.String(), fmt.Sprint(v), t)
+		actual := "none"
+		if v != nil {
+			actual = fmt.Sprint(v)
+		}
+		e.note(m.field, "one of "+m.values.String(), actual, t)
 	}
 	return t
 }
