@@ -2,6 +2,7 @@ package guard
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 
@@ -29,62 +30,137 @@ func (e *exit) close() {
 }
 
 // ApplyFeed decides by f from when it returns. On an error everything stays
-// as it was.
+// as it was: what can fail comes before what changes anything.
 func (g *Guard) ApplyFeed(f *feedv1.Snapshot) error {
+	if err := wellFormed(f); err != nil {
+		return fmt.Errorf("apply feed: %w", err)
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	set := g.compiler.Compile(f.Policies)
+	next, err := g.plan(f)
+	if err != nil {
+		return fmt.Errorf("apply feed: %w", err)
+	}
 	if err := g.tokens.Apply(f.TrustDomains); err != nil {
-		return fmt.Errorf("apply trust domains: %w", err)
+		next.undo()
+		return fmt.Errorf("apply feed: trust domains: %w", err)
 	}
 	g.secrets.Apply(f.Credentials)
-	set := g.compiler.Compile(f.Policies)
-	w := &check.World{Egress: make(map[string]check.Egress, len(f.Gateways))}
-	keep := make(map[string]*exit, len(f.Gateways))
-	for i := range f.Gateways {
-		gw := &f.Gateways[i]
-		out, x, err := g.exitOf(gw, f)
-		if err != nil {
-			return err
-		}
-		w.Egress[gw.Key.String()], keep[gw.Key.String()] = out, x
-	}
 	g.epoch++
-	w.State = decide.NewState(g.epoch, f, set)
-	g.check.SetWorld(w)
-	for key, x := range g.gateways {
-		if keep[key] == nil {
-			x.close()
+	w := &check.World{State: decide.NewState(g.epoch, f, set), Egress: make(map[string]check.Egress, len(next))}
+	for key, p := range next {
+		if !p.fresh {
+			p.exit.resolver.Apply(p.settings)
 		}
+		p.exit.Keep(f.Names)
+		w.Egress[key] = check.Egress{Plan: p.plan, Names: p.exit}
 	}
-	g.gateways = keep
+	g.check.SetWorld(w)
+	g.keep(next)
 	for _, p := range set.Problems() {
 		g.cfg.Log.Warn("policy", "policy", p.Policy.String(), "problem", p.Problem.String())
 	}
 	return nil
 }
 
-// exitOf is how a Gateway's destinations are reached. Its resolver, and what
-// it knows, outlives changes of the feed.
-func (g *Guard) exitOf(gw *feedv1.Gateway, f *feedv1.Snapshot) (check.Egress, *exit, error) {
+// errFeed means that a snapshot is not one that a controller makes.
+var errFeed = errors.New("malformed feed")
+
+// wellFormed refuses a snapshot that says two things of one object: one of them
+// would be passed over.
+func wellFormed(f *feedv1.Snapshot) error {
+	if f == nil {
+		return fmt.Errorf("%w: there is none", errFeed)
+	}
+	seen := map[string]bool{}
+	twice := func(kind string, k feedv1.Key) error {
+		name := kind + "/" + k.String()
+		if seen[name] {
+			return fmt.Errorf("%w: %s is there twice", errFeed, name)
+		}
+		seen[name] = true
+		return nil
+	}
+	var errs []error
+	for i := range f.Gateways {
+		errs = append(errs, twice("Gateway", f.Gateways[i].Key))
+	}
+	for i := range f.TrustDomains {
+		errs = append(errs, twice("TrustDomain", f.TrustDomains[i].Key))
+	}
+	for i := range f.Policies {
+		errs = append(errs, twice("AccessPolicy", f.Policies[i].Key))
+	}
+	for i := range f.Credentials {
+		errs = append(errs, twice("Credential", f.Credentials[i].Key))
+	}
+	return errors.Join(errs...)
+}
+
+// way is how the destinations of one Gateway are to be reached.
+type way struct {
+	plan     *egress.Plan
+	settings resolve.Settings
+	exit     *exit
+	// fresh: the exit was made for it.
+	fresh bool
+}
+
+// ways are by Gateway.
+type ways map[string]way
+
+// undo gives up what was made.
+func (w ways) undo() {
+	for _, p := range w {
+		if p.fresh {
+			p.exit.close()
+		}
+	}
+}
+
+// plan works out how the destinations of each Gateway are reached. A resolver,
+// and what it knows, outlives changes of the feed.
+func (g *Guard) plan(f *feedv1.Snapshot) (ways, error) {
+	out := make(ways, len(f.Gateways))
+	for i := range f.Gateways {
+		gw := &f.Gateways[i]
+		key := gw.Key.String()
+		p := g.wayOf(gw, f)
+		if p.exit = g.gateways[key]; p.exit == nil {
+			r, err := resolve.New(resolve.Config{Settings: p.settings, Now: g.cfg.Now})
+			if err != nil {
+				out.undo()
+				return nil, fmt.Errorf("make resolver of %s: %w", key, err)
+			}
+			p.exit, p.fresh = &exit{resolver: r, Zone: g.dns.Zone(r)}, true
+		}
+		out[key] = p
+	}
+	return out, nil
+}
+
+func (g *Guard) wayOf(gw *feedv1.Gateway, f *feedv1.Snapshot) way {
 	plan, warnings := egress.NewPlan(egress.PlanConfig{
 		Egress: gw.Egress, Listeners: allListeners(f), Own: append([]netip.AddrPort{g.dns.Address()}, g.cfg.Own...), Local: g.cfg.Local(),
 	})
 	for _, w := range warnings {
 		g.cfg.Log.Warn("egress", "gateway", gw.Key.String(), "problem", w.String())
 	}
-	settings := resolve.Settings{Space: plan.Space(), Hosts: gw.Egress.Hosts, Servers: gw.Egress.Resolvers}
-	x := g.gateways[gw.Key.String()]
-	if x == nil {
-		r, err := resolve.New(resolve.Config{Settings: settings, Now: g.cfg.Now})
-		if err != nil {
-			return check.Egress{}, nil, fmt.Errorf("make resolver of %s: %w", gw.Key, err)
+	return way{plan: plan, settings: resolve.Settings{Space: plan.Space(), Hosts: gw.Egress.Hosts, Servers: gw.Egress.Resolvers}}
+}
+
+// keep closes the exits of Gateways that are gone.
+func (g *Guard) keep(next ways) {
+	for key, x := range g.gateways {
+		if _, stays := next[key]; !stays {
+			x.close()
 		}
-		x = &exit{resolver: r, Zone: g.dns.Zone(r)}
-	} else {
-		x.resolver.Apply(settings)
 	}
-	x.Keep(f.Names)
-	return check.Egress{Plan: plan, Names: x}, x, nil
+	g.gateways = make(map[string]*exit, len(next))
+	for key, p := range next {
+		g.gateways[key] = p.exit
+	}
 }
 
 // allListeners are those of every Gateway: none of them is reached through

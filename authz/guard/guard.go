@@ -153,19 +153,27 @@ func (g *Guard) Register(s grpc.ServiceRegistrar) {
 	logv3.RegisterAccessLogServiceServer(s, leash.NewEndLog(g.register))
 }
 
-// Run works until ctx ends. The record is closed last, when nothing can add
-// to it any more: stopped must return when no request is served.
+// Run works until ctx ends, or until a part of it has failed that decisions
+// depend on. The record is closed last, when nothing can add to it any more:
+// stopped must return when no request is served.
 func (g *Guard) Run(ctx context.Context, stopped func()) error {
+	working, fail := context.WithCancel(ctx)
+	defer fail()
 	var wg sync.WaitGroup
 	errs := make([]error, 2)
-	wg.Go(func() { g.register.Run(ctx) })
-	wg.Go(func() { g.secrets.Run(ctx) })
-	wg.Go(func() { errs[0] = g.dns.Run(ctx) })
-	wg.Go(func() { errs[1] = g.tokens.Run(ctx) })
+	for i, run := range []func(context.Context) error{g.dns.Run, g.tokens.Run} {
+		wg.Go(func() {
+			if errs[i] = run(working); errs[i] != nil {
+				fail()
+			}
+		})
+	}
+	wg.Go(func() { g.register.Run(working) })
+	wg.Go(func() { g.secrets.Run(working) })
 	record := make(chan error, 1)
 	recording, end := context.WithCancel(context.WithoutCancel(ctx))
 	go func() { record <- g.log.Run(recording) }()
-	<-ctx.Done()
+	<-working.Done()
 	stopped()
 	wg.Wait()
 	g.register.Shutdown()
