@@ -33,6 +33,8 @@ const (
 type fakeTokens struct {
 	mu    sync.Mutex
 	peers []token.Peer // guarded by mu
+	// withdrawn is true once nothing that was believed is believed any more.
+	withdrawn atomic.Bool
 }
 
 func (f *fakeTokens) Verify(_ context.Context, _ time.Time, raw string, _ *feedv1.Listener, p token.Peer) (*token.Claims, time.Duration, string) {
@@ -55,6 +57,9 @@ func (f *fakeTokens) Verify(_ context.Context, _ time.Time, raw string, _ *feedv
 	}
 	return nil, 0, strings.Clone(raw)
 }
+
+// Current believes what was believed once, unless withdrawn.
+func (f *fakeTokens) Current(*token.Claims, time.Time) bool { return !f.withdrawn.Load() }
 
 // fakeNames knows a few names.
 type fakeNames struct {

@@ -37,6 +37,9 @@ func (s *Service) judge(ctx context.Context, w *work, in inside) bool {
 	if !w.recognise() {
 		return false
 	}
+	if code := s.contained(&w.hop, w.now); code != "" {
+		return w.deny(code)
+	}
 	// What no policy can open comes before policy, so that its reason is told;
 	// a name is looked up only for who may go there.
 	if w.hop.Target.Entry != wire.EntryRoute && !s.reachable(w, in) {

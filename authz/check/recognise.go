@@ -102,6 +102,7 @@ func (w *work) refuse(err error) bool {
 func (w *work) plain(e wire.Entry) bool {
 	a := &w.hop.Action
 	a.Kind, a.Method, a.RequestBytes = v1alpha1.SurfaceHTTP, w.req.Method, w.length()
+	a.Upgrade = w.upgrades()
 	if w.req.Method == http.MethodConnect {
 		a.Kind = v1alpha1.SurfaceHosts
 		return true

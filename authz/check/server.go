@@ -3,7 +3,6 @@ package check
 import (
 	"bytes"
 	"context"
-	"errors"
 	"strings"
 
 	"google.golang.org/grpc"
@@ -13,11 +12,9 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/hopgate/hopgate/authz/audit"
-	"github.com/hopgate/hopgate/authz/decide"
 	"github.com/hopgate/hopgate/authz/denial"
 	"github.com/hopgate/hopgate/authz/leash"
 	"github.com/hopgate/hopgate/authz/surface"
-	"github.com/hopgate/hopgate/authz/surface/egress"
 	"github.com/hopgate/hopgate/authz/surface/mcp"
 	"github.com/hopgate/hopgate/gateway/api/wire"
 )
@@ -137,6 +134,7 @@ func (s *Service) admit(ctx context.Context, w *work) bool {
 	held := w.held()
 	h := &leash.Hop{
 		ID: w.id, Parent: w.parentID, Epoch: w.world.State.Epoch, Held: w.verdict.Hold != wire.HoldNone,
+		Relay: w.verdict.Hold == wire.HoldRelay, Upgrade: w.hop.Action.Upgrade,
 		Until: w.now.Add(w.verdict.Life), Subject: held,
 	}
 	if err := s.cfg.Register.Enter(h); err != nil {
@@ -148,10 +146,12 @@ func (s *Service) admit(ctx context.Context, w *work) bool {
 
 // held is what of w lives as long as the hop. Strings that are views of the
 // request are copied; what only rules read stays with work until the hold
-// opens.
+// opens, and is copied then.
 func (w *work) held() *Held {
 	h := &Held{hop: w.hop, dest: w.dest, addrs: w.way.Addrs, said: w.occasion()}
 	h.hop.Peer, h.dest.Host = strings.Clone(w.hop.Peer), strings.Clone(w.dest.Host)
+	h.policy, h.rule = w.decidedBy()
+	h.revision, h.lifetime, h.hold = w.world.State.Revision, string(w.verdict.Outcome.Duties.Lifetime), w.verdict.Hold
 	if h.said.MCP != nil {
 		h.said.MCP = &mcp.Request{Kind: w.mcp.Kind, Method: w.mcp.Method, ID: bytes.Clone(w.mcp.ID), Modern: w.mcp.Modern}
 	}
@@ -175,42 +175,13 @@ func (s *Service) Again(h *leash.Hop) (code string) {
 		return denial.HopUnknown
 	}
 	defer held.release(s)
-	w := s.world.Load()
-	if w == nil || w.State.Epoch == h.Epoch {
-		return ""
-	}
-	hop := held.hop
-	if hop.Target = w.State.Resolve(held.hop.Target.Target); hop.Target == nil {
-		return denial.NotReady
-	}
-	if code := held.stillThere(w, hop.Target); code != "" {
+	if code := s.contained(&held.hop, s.cfg.Now()); code != "" {
 		return code
 	}
-	if v := decide.Decide(&hop, s.cfg.Now(), nil); !v.Allowed {
-		return v.Code
-	}
-	return ""
-}
-
-// stillThere reports by a code that the hop's destination is not open any
-// more, in w, for the addresses that it was dialled by.
-func (h *Held) stillThere(w *World, t *decide.Target) (code string) {
-	if t.Entry == wire.EntryRoute {
+	if w := s.world.Load(); w == nil || w.State.Epoch == h.Epoch {
 		return ""
 	}
-	way, code, err := w.wayTo(t, h.dest)
-	if code == "" && err == nil && way.NeedsResolution() {
-		_, err = w.Egress[t.Target.Gateway].Plan.Settle(h.dest, way, h.addrs)
-	}
-	var r *egress.Refusal
-	switch {
-	case errors.As(err, &r):
-		return r.Code()
-	case err != nil:
-		return denial.Internal
-	default:
-		return code
-	}
+	return s.redecide(held, false)
 }
 
 // release gives back what was kept for deciding again.
@@ -218,7 +189,7 @@ func (h *Held) release(s *Service) {
 	if h.work == nil {
 		return
 	}
-	h.forget()
+	h.keep()
 	w := h.work
 	h.work = nil
 	s.drop(w)

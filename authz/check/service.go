@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/hopgate/hopgate/authz/audit"
+	"github.com/hopgate/hopgate/authz/contain"
 	"github.com/hopgate/hopgate/authz/credential"
 	"github.com/hopgate/hopgate/authz/decide"
 	"github.com/hopgate/hopgate/authz/denial"
@@ -22,6 +23,8 @@ import (
 
 // Tokens verifies transaction tokens.
 type Tokens interface {
+	// Current reports whether claims would be believed now, on a listener.
+	Current(c *token.Claims, now time.Time) bool
 	// Verify checks a token that came on a listener, sent by peer. The code is
 	// empty, or a name of the denial table. raw and p are views of a request:
 	// they are not to be kept.
@@ -40,6 +43,12 @@ type Names interface {
 type Secrets interface {
 	// Get is the secret of exactly this Credential; false: it cannot be had.
 	Get(*feedv1.Credential) (credential.Secret, bool)
+}
+
+// Contained says who is cut off.
+type Contained interface {
+	// Cut is the order that cuts a hop off; false: none does.
+	Cut(h *contain.Hop, now time.Time) (contain.Order, bool)
 }
 
 // Recorder keeps the record.
@@ -62,16 +71,18 @@ type Egress struct {
 	Names Names
 }
 
-// Config is what a Service needs. Everything but Log is required.
+// Config is what a Service needs. Everything but Contained and Log is required.
 type Config struct {
 	Tokens   Tokens
 	Secrets  Secrets
 	Recorder Recorder
 	Register *leash.Register
-	Budget   *Budget
-	Now      func() time.Time
-	Rand     io.Reader
-	Log      *slog.Logger
+	// Contained may be nil: nobody is cut off.
+	Contained Contained
+	Budget    *Budget
+	Now       func() time.Time
+	Rand      io.Reader
+	Log       *slog.Logger
 }
 
 // Service answers Envoy's questions.

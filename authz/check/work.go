@@ -80,6 +80,11 @@ type Held struct {
 	// addrs are those of dest, where it was looked up.
 	addrs []netip.Addr
 	said  denial.Occasion
+	// policy and rule are what allowed it, revision the feed that they were of.
+	policy, rule, revision string
+	lifetime, hold         string
+	// argsLost is true where the arguments were too long to be kept.
+	argsLost bool
 	// work has what of the request rules may read. It is given back when the
 	// hold opens, which happens once.
 	work *work

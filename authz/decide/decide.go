@@ -60,6 +60,8 @@ func remaining(h *Hop, now time.Time) (time.Duration, string) {
 	}
 	left := h.Claims.ExpiresAt.Add(h.Leeway).Sub(now)
 	switch {
+	case h.Begun:
+		return max(left, time.Millisecond), ""
 	case left <= 0:
 		return 0, denial.TokenExpired
 	case left < h.Target.Gateway.MinRemain:
@@ -78,11 +80,21 @@ func grant(h *Hop, v Verdict) Verdict {
 		v.Code, v.Life = denial.TokenExpiring, 0
 		return v
 	}
-	v.Allowed, v.Hold = true, wire.HoldHeaders
-	if v.Life <= h.Target.Gateway.Unleashed {
-		v.Hold = wire.HoldNone
-	}
+	v.Allowed, v.Hold = true, holdOf(h, v.Life)
 	return v
+}
+
+// holdOf is how a hop is held: by a relay where a last word can be said, which
+// is in streams of events and in WebSockets.
+func holdOf(h *Hop, life time.Duration) string {
+	switch {
+	case life <= h.Target.Gateway.Unleashed:
+		return wire.HoldNone
+	case h.Action.Streams || h.Action.Upgrade:
+		return wire.HoldRelay
+	default:
+		return wire.HoldHeaders
+	}
 }
 
 // life is how long a hop may last. Renewable ends at the token's expiry too,

@@ -18,6 +18,9 @@ type Hop struct {
 	// Leeway is that of the claims' trust domain.
 	Leeway time.Duration
 	Action surface.Action
+	// Begun is true for a hop that lives and is decided again: how long it may
+	// live was settled when it began.
+	Begun bool
 	// Until is when the tunnel ends that the hop is inside of; zero: it is in
 	// none.
 	Until time.Time

@@ -8,6 +8,8 @@ import (
 // Codes of tokens. Their names are "token_" and the verifier's reason.
 const (
 	TokenMissing      = "token_missing"
+	TokenRevoked      = "revoked"
+	Quarantined       = "quarantined"
 	TokenMalformed    = "token_malformed"
 	TokenWrongDomain  = "token_wrong_domain"
 	TokenExpired      = "token_expired"
@@ -73,6 +75,7 @@ func tokenCodes() []Code {
 		u("token_too_long", RetryNever, "the token lives longer than its trust domain allows"),
 		u("token_transaction_too_long", RetryNever, "the transaction has run for longer than its trust domain allows: begin a new one"),
 		u("token_not_bound", RetryNever, "the token is bound to another workload than the one that sent it"),
+		u(TokenRevoked, RetryNever, "the token, its transaction, or who it is for has been revoked"),
 		{Name: KeySource, Kind: Unavailable, Retry: RetryLater, Text: "the trust domain's keys are not to be had now, so that no token of it can be verified"},
 	}
 }
@@ -85,6 +88,7 @@ func policyCodes() []Code {
 		d(RuleError, RetryNever, "a rule that could deny this could not be evaluated, and what cannot be judged is not let through"),
 		d(PolicyRejected, RetryNever, "a policy that guards this was not accepted, and then it denies: the operator finds the reason in its status"),
 		d(Unmatched, RetryNever, "no policy says anything about this, and what is not opened is closed"),
+		d(Quarantined, RetryLater, "who asks is in quarantine, and this is not a place that stays open"),
 		d(ApprovalRequired, RetryApproval, "a person must approve this first"),
 		d(LimitExceeded, RetryNever, "this asks for more than a rule's limits allow"),
 		d(LimitMissing, RetryNever, "this must say how much it asks for: a rule limits it"),

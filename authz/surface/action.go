@@ -28,6 +28,9 @@ type Action struct {
 	Args strictjson.Value
 	// Base marks the MCP base methods.
 	Base bool
+	// Streams is true where the answer may come as a stream of events, Upgrade
+	// where the connection is to become a WebSocket.
+	Streams, Upgrade bool
 	// OnRoute is true for hops that an HTTPRoute matched.
 	OnRoute bool
 	// Inspected is true inside an intercepted TLS connection.

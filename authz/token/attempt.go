@@ -182,7 +182,7 @@ func (a *attempt) readClaims(context.Context) *Rejection {
 		Hash: sha256.Sum256([]byte(a.compact.signed)),
 	}
 	if a.key != nil { // Inspect reads claims also without
-		c.KeyID = a.key.ID
+		c.KeyID, c.Rules = a.key.ID, a.domain.rules
 	}
 	if len(c.Actors) > 0 {
 		c.Agent = c.Actors[0]

@@ -37,6 +37,9 @@ type Claims struct {
 	// Hash is SHA-256 of what was signed, header and payload: the token's name
 	// in records and revocations. A signature can be written in two ways.
 	Hash [32]byte
+	// Rules names the rules of the trust domain that they were verified by: no
+	// other has the same number in this process.
+	Rules uint64
 }
 
 // HasScope reports whether s is among the scopes.

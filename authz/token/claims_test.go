@@ -218,7 +218,7 @@ func TestClaims(t *testing.T) {
 	want := &Claims{
 		Domain: d.Key, Audience: aud, Issuer: "https://tts", Subject: "alice 😀", Txn: txn, Requester: workload,
 		Scopes: []string{"research.read", "web.read"}, IssuedAt: time.Unix(issuedAt, 0), ExpiresAt: time.Unix(expires, 0),
-		Agent: "summarizer", Actors: []string{"summarizer", "researcher"}, KeyID: "ed", Hash: sha(signed),
+		Agent: "summarizer", Actors: []string{"summarizer", "researcher"}, KeyID: "ed", Hash: sha(signed), Rules: 1,
 		Context: map[string]any{
 			"region": "eu", "limit": int64(5), "ratio": 0.5, "big": 1e30, "on": true, "none": nil, "list": []any{"a", map[string]any{"b": int64(-1)}}, "": "empty",
 		},

@@ -42,13 +42,16 @@ type Verifier struct {
 	domains  atomic.Pointer[map[feedv1.Key]*domain]
 	attempts sync.Pool
 
-	mu sync.Mutex // held by Apply
+	mu    sync.Mutex // held by Apply
+	rules uint64     // guarded by mu: the last number given
 }
 
 // domain is a trust domain, its keys, and the tokens of it that were verified.
 // A domain that changes is another one, with nothing remembered.
 type domain struct {
 	feedv1.TrustDomain
+	// rules is a number that no other domain of this Verifier has had.
+	rules  uint64
 	source *jwks.Source
 	cache  *lru.Cache[string, *believed]
 }
@@ -110,6 +113,8 @@ func (v *Verifier) Apply(want []feedv1.TrustDomain) error {
 		if d.cache, err = lru.New[string, *believed](v.cacheSize); err != nil {
 			return fmt.Errorf("remember tokens of %s: %w", d.Key, err)
 		}
+		v.rules++
+		d.rules = v.rules
 		next[d.Key] = d
 	}
 	v.domains.Store(&next)
@@ -188,4 +193,12 @@ func (v *Verifier) verify(ctx context.Context, now time.Time, raw string, l *fee
 		claims: a.claims, cnf: a.cnf, from: a.from, start: a.start, began: a.began, generation: a.view.Generation, epoch: epoch,
 	})
 	return a.claims, a.domain.Leeway, ""
+}
+
+// Current reports whether claims that were verified once would be believed
+// now, as far as their trust domain goes: it is there, has the same rules, and
+// publishes the key that signed. Their own times are not looked at.
+func (v *Verifier) Current(c *Claims, now time.Time) bool {
+	d := (*v.domains.Load())[c.Domain]
+	return d != nil && c.Rules == d.rules && d.source.View().Find(c.KeyID, now) != nil
 }

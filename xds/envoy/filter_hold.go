@@ -36,6 +36,8 @@ func holdRelay() Filter {
 		RequestTrailerMode:  procv3.ProcessingMode_SKIP,
 		ResponseTrailerMode: procv3.ProcessingMode_SEND,
 	})
+	// What kind of answer it is says where a last word can stand in it.
+	p.ForwardRules.AllowedHeaders = nothingBut(":status", "content-type", "content-encoding")
 	p.MetadataOptions.ReceivingNamespaces = &procv3.MetadataOptions_MetadataNamespaces{Untyped: []string{wire.EndNamespace}}
 	return Filter{Name: filterHoldRelay, Config: unless(skip, "envoy.filters.http.ext_proc", p)}
 }
@@ -50,6 +52,6 @@ func holdProcessor(mode *procv3.ProcessingMode) *procv3.ExternalProcessor {
 		MetadataOptions: &procv3.MetadataOptions{ForwardingNamespaces: &procv3.MetadataOptions_MetadataNamespaces{
 			Untyped: []string{wire.AuthzNamespace},
 		}},
-		ForwardRules: &procv3.HeaderForwardingRules{AllowedHeaders: nothingButStatus()},
+		ForwardRules: &procv3.HeaderForwardingRules{AllowedHeaders: nothingBut(":status")},
 	}
 }

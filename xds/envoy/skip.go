@@ -61,7 +61,12 @@ func not(p *predicate) *predicate {
 	return &predicate{MatchType: &xdsmatcherv3.Matcher_MatcherList_Predicate_NotMatcher{NotMatcher: p}}
 }
 
-// nothingButStatus keeps requests out of the hold: it knows its hop by id.
-func nothingButStatus() *matcherv3.ListStringMatcher {
-	return &matcherv3.ListStringMatcher{Patterns: []*matcherv3.StringMatcher{exactly(":status")}}
+// nothingBut keeps requests out of the hold, which knows its hop by id, and of
+// the answer all but these headers.
+func nothingBut(headers ...string) *matcherv3.ListStringMatcher {
+	m := &matcherv3.ListStringMatcher{}
+	for _, h := range headers {
+		m.Patterns = append(m.Patterns, exactly(h))
+	}
+	return m
 }

@@ -103,6 +103,7 @@ func (r *Request) Action(in Input) surface.Action {
 		Path:         in.Path,
 		RequestBytes: int64(len(in.Body)),
 		OutputTokens: r.OutputTokens,
+		Streams:      r.Stream,
 	}
 }
 

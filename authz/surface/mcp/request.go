@@ -103,6 +103,7 @@ func (r *Request) Action(in Input) surface.Action {
 		Name:         r.Name,
 		Args:         r.Args,
 		Base:         r.Base,
+		Streams:      r.Kind == Stream || (r.Kind == Call && !r.Base),
 		RequestBytes: int64(len(in.Body)),
 	}
 }

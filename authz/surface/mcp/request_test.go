@@ -458,7 +458,7 @@ func TestAction(t *testing.T) {
 	got := r.Action(in)
 	args := string(got.Args.Raw())
 	got.Args = surface.Action{}.Args
-	want := surface.Action{Kind: v1alpha1.SurfaceTools, Method: "tools/call", Name: "search", RequestBytes: int64(len(in.Body))}
+	want := surface.Action{Kind: v1alpha1.SurfaceTools, Method: "tools/call", Name: "search", Streams: true, RequestBytes: int64(len(in.Body))}
 	if got != want || args != `{"q":1}` {
 		t.Errorf("Action = %+v with %s, want %+v", got, args, want)
 	}
