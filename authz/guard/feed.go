@@ -35,6 +35,10 @@ func (g *Guard) ApplyFeed(f *feedv1.Snapshot) error {
 	if err := wellFormed(f); err != nil {
 		return fmt.Errorf("apply feed: %w", err)
 	}
+	cutOff, err := quarantines(f)
+	if err != nil {
+		return fmt.Errorf("apply feed: %w", err)
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	set := g.compiler.Compile(f.Policies)
@@ -45,6 +49,10 @@ func (g *Guard) ApplyFeed(f *feedv1.Snapshot) error {
 	if err := g.tokens.Apply(f.TrustDomains); err != nil {
 		next.undo()
 		return fmt.Errorf("apply feed: trust domains: %w", err)
+	}
+	if err := g.orders.SetObjects(cutOff); err != nil {
+		next.undo()
+		return fmt.Errorf("apply feed: %w", err)
 	}
 	g.secrets.Apply(f.Credentials)
 	g.epoch++
@@ -58,6 +66,8 @@ func (g *Guard) ApplyFeed(f *feedv1.Snapshot) error {
 	}
 	g.check.SetWorld(w)
 	g.keep(next)
+	g.domains = f.TrustDomains
+	g.feedChanged()
 	for _, p := range set.Problems() {
 		g.cfg.Log.Warn("policy", "policy", p.Policy.String(), "problem", p.Problem.String())
 	}

@@ -19,11 +19,13 @@ import (
 
 	"github.com/hopgate/hopgate/authz/audit"
 	"github.com/hopgate/hopgate/authz/check"
+	"github.com/hopgate/hopgate/authz/contain"
 	"github.com/hopgate/hopgate/authz/credential"
 	"github.com/hopgate/hopgate/authz/leash"
 	"github.com/hopgate/hopgate/authz/policy"
 	"github.com/hopgate/hopgate/authz/resolve"
 	"github.com/hopgate/hopgate/authz/token"
+	"github.com/hopgate/hopgate/gateway/api/feedv1"
 )
 
 // Config is what a guard needs of the process around it.
@@ -31,6 +33,9 @@ type Config struct {
 	// AuditPath is the file of the record, AuditKey signs its checkpoints.
 	AuditPath string
 	AuditKey  ed25519.PrivateKey
+	// OrdersPath is the file of what people revoke and quarantine; empty: it
+	// does not outlive the process.
+	OrdersPath string
 	// Version is written into the record's first line.
 	Version string
 	// Own are sockets of this process that no hop may reach: health, and so
@@ -82,17 +87,21 @@ type Guard struct {
 	register *leash.Register
 	check    *check.Service
 	budget   *check.Budget
+	orders   *contain.Store
+	// changed has one token when every live hop is to be decided again.
+	changed chan struct{}
 
 	mu       sync.Mutex
-	epoch    uint64           // guarded by mu
-	gateways map[string]*exit // guarded by mu
+	epoch    uint64               // guarded by mu
+	gateways map[string]*exit     // guarded by mu
+	domains  []feedv1.TrustDomain // guarded by mu
 }
 
 // New opens the record and the DNS port. Run must follow; Close is for when
 // it does not.
 func New(cfg Config) (*Guard, error) {
 	cfg.setDefaults()
-	g := &Guard{cfg: cfg, gateways: map[string]*exit{}, budget: check.NewBudget(cfg.BodyBudget)}
+	g := &Guard{cfg: cfg, gateways: map[string]*exit{}, budget: check.NewBudget(cfg.BodyBudget), changed: make(chan struct{}, 1)}
 	var err error
 	if g.compiler, err = policy.New(policy.Config{}); err != nil {
 		return nil, fmt.Errorf("make guard: %w", err)
@@ -108,11 +117,14 @@ func New(cfg Config) (*Guard, error) {
 	if g.dns, err = resolve.NewServer(resolve.ServerConfig{Now: cfg.Now}); err != nil {
 		return nil, errors.Join(err, g.log.Close())
 	}
+	if g.orders, err = contain.Open(contain.Config{Path: cfg.OrdersPath, Now: cfg.Now, Rand: cfg.Rand}); err != nil {
+		return nil, errors.Join(err, g.dns.Close(), g.log.Close())
+	}
 	g.secrets = credential.New(cfg.Getenv, cfg.Log)
 	g.register = leash.NewRegister(leash.Config{Now: cfg.Now, Ended: func(h *leash.Hop, e leash.Ending) { g.check.Ended(h, e) }})
 	g.check, err = check.New(check.Config{
 		Tokens: g.tokens, Secrets: g.secrets, Recorder: g.log, Register: g.register,
-		Budget: g.budget, Now: cfg.Now, Rand: cfg.Rand, Log: cfg.Log,
+		Contained: g.orders, Budget: g.budget, Now: cfg.Now, Rand: cfg.Rand, Log: cfg.Log,
 	})
 	if err != nil {
 		return nil, errors.Join(err, g.Close())
@@ -121,7 +133,9 @@ func New(cfg Config) (*Guard, error) {
 }
 
 // Close gives up what New took, for a guard that does not run.
-func (g *Guard) Close() error { return errors.Join(g.dns.Close(), g.log.Close()) }
+func (g *Guard) Close() error {
+	return errors.Join(g.dns.Close(), g.log.Close(), g.orders.Close())
+}
 
 // DNS is where Envoy resolves names.
 func (g *Guard) DNS() netip.AddrPort { return g.dns.Address() }
@@ -170,6 +184,7 @@ func (g *Guard) Run(ctx context.Context, stopped func()) error {
 	}
 	wg.Go(func() { g.register.Run(working) })
 	wg.Go(func() { g.secrets.Run(working) })
+	wg.Go(func() { g.redecide(working) })
 	record := make(chan error, 1)
 	recording, end := context.WithCancel(context.WithoutCancel(ctx))
 	go func() { record <- g.log.Run(recording) }()
@@ -179,5 +194,5 @@ func (g *Guard) Run(ctx context.Context, stopped func()) error {
 	g.register.Shutdown()
 	g.closeExits()
 	end()
-	return errors.Join(append(errs, <-record)...)
+	return errors.Join(append(errs, <-record, g.orders.Close())...)
 }
