@@ -12,6 +12,7 @@ import (
 	"io"
 	"log"
 	"math/big"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -392,6 +393,38 @@ func TestNoProxyIsAsked(t *testing.T) {
 	}
 	if n := asked.Load(); n > 0 {
 		t.Errorf("the proxy was asked %d times", n)
+	}
+}
+
+// TestNoConnectionIsKept between fetches, which are minutes apart.
+func TestNoConnectionIsKept(t *testing.T) {
+	t.Parallel()
+	for _, secure := range []bool{false, true} {
+		var opened, closed atomic.Int32
+		s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			reply(w, setOf(newEd25519(1).named("a")))
+		}))
+		s.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+			switch state {
+			case http.StateNew:
+				opened.Add(1)
+			case http.StateClosed:
+				closed.Add(1)
+			}
+		}
+		s.EnableHTTP2 = true
+		var roots *x509.CertPool
+		if secure {
+			s.StartTLS()
+			roots = trusting(s)
+		} else {
+			s.Start()
+		}
+		defer s.Close()
+		if said := fault(fetchOnce(t, s.URL, jwks.Config{Transport: jwks.NewTransport(roots)})); said != "" {
+			t.Error(said)
+		}
+		testenv.Wait(t, "the end of the connection", func() bool { return opened.Load() == 1 && closed.Load() == 1 })
 	}
 }
 

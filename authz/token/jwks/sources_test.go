@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -236,6 +237,29 @@ func TestRunRunsOnce(t *testing.T) {
 			t.Errorf("a second Run = %v", err)
 		}
 		stop()
+	})
+}
+
+// TestRunEndsLast: nothing is under way any more when it returns.
+func TestRunEndsLast(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		specs, h := many(3)
+		var ended atomic.Int32
+		for _, i := range h.issuers {
+			i.does(func(r *http.Request) (*http.Response, error) {
+				<-r.Context().Done()
+				time.Sleep(time.Second)
+				ended.Add(1)
+				return nil, r.Context().Err()
+			})
+		}
+		all := jwks.New(jwks.Config{Transport: h})
+		all.Apply(specs)
+		running(t, all)()
+		if n := ended.Load(); n != 3 {
+			t.Errorf("%d of 3 attempts have ended", n)
+		}
 	})
 }
 

@@ -350,3 +350,33 @@ func TestAskWhenRunEnds(t *testing.T) {
 		})
 	}
 }
+
+// TestAskAsRunEnds: it does not wait for an attempt that nobody makes any
+// more, whichever of the two came first.
+func TestAskAsRunEnds(t *testing.T) {
+	t.Parallel()
+	for range 100 {
+		onBench(t, nil, func(t *testing.T, b *bench) {
+			b.pass(floor)
+			asked := make(chan bool, 1)
+			go func() { asked <- b.Ask(t.Context(), "b") }()
+			b.stop()
+			<-asked
+		})
+	}
+}
+
+// TestAskAsTheTimeComes: who wants an attempt when one begins has that one.
+func TestAskAsTheTimeComes(t *testing.T) {
+	t.Parallel()
+	for range 100 {
+		onBench(t, nil, func(t *testing.T, b *bench) {
+			time.Sleep(refresh)
+			b.Ask(t.Context(), "b")
+			b.pass(floor / 2)
+			if diff := cmp.Diff([]time.Duration{0, refresh}, b.issuer.offsets()); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
