@@ -68,10 +68,14 @@ func (a *Admin) Ready(ctx context.Context) bool {
 var ErrStillActive = errors.New("requests were still active")
 
 // Drain closes the listeners and waits until no request is active, or ctx
-// ends. Requests that have begun go on.
+// ends. Requests that have begun go on; connections close with their answers.
 func (a *Admin) Drain(ctx context.Context) error {
-	if err := a.Post(ctx, "/drain_listeners?skip_exit"); err != nil {
-		return err
+	// The first has connections closed and keeps listening, the second stops
+	// that. Either alone leaves a way in.
+	for _, order := range []string{"/drain_listeners?graceful&skip_exit", "/drain_listeners"} {
+		if err := a.Post(ctx, order); err != nil {
+			return err
+		}
 	}
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()

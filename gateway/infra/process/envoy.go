@@ -57,7 +57,7 @@ const (
 // settled is how long a child must live for its end to count as the first.
 const settled = 30 * time.Second
 
-// triesToStart is how often a child may end at once, none having settled.
+// triesToStart is how often a child may end, none having started.
 const triesToStart = 4
 
 // AdminSocket is where an Envoy in dir has its admin interface.
@@ -94,9 +94,10 @@ func (e *Envoy) PID() int { return int(e.pid.Load()) }
 func (e *Envoy) Restarts() int { return int(e.restarts.Load()) }
 
 // Run keeps a child running until ctx ends, and returns when the last one is
-// gone. It gives up with ErrDidNotStart when no child ever settled.
+// gone. It gives up with ErrDidNotStart when no child ever came so far as to
+// open its admin interface.
 func (e *Envoy) Run(ctx context.Context) error {
-	early, everSettled := 0, false
+	early, everStarted := 0, false
 	for {
 		begun := time.Now()
 		last, err := e.once(ctx)
@@ -104,10 +105,11 @@ func (e *Envoy) Run(ctx context.Context) error {
 			return nil //nolint:nilerr // it was to end
 		}
 		if time.Since(begun) >= settled {
-			early, everSettled = 0, true
+			early = 0
 		}
 		early++
-		if early >= triesToStart && !everSettled {
+		everStarted = everStarted || e.opened()
+		if early >= triesToStart && !everStarted {
 			return fmt.Errorf("%w (%w); it said:\n%s", ErrDidNotStart, err, last)
 		}
 		wait := e.cfg.Backoff(early)
@@ -117,6 +119,13 @@ func (e *Envoy) Run(ctx context.Context) error {
 		}
 		e.restarts.Add(1)
 	}
+}
+
+// opened reports whether the last child opened its admin interface: its socket
+// stays when it is gone.
+func (e *Envoy) opened() bool {
+	_, err := os.Stat(AdminSocket(e.cfg.Dir))
+	return err == nil
 }
 
 func sleep(ctx context.Context, d time.Duration) bool {

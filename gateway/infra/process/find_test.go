@@ -101,3 +101,43 @@ func TestCheckVersion(t *testing.T) {
 		})
 	}
 }
+
+func TestVersionOrder(t *testing.T) {
+	t.Parallel()
+	ordered := []process.Version{{}, {Minor: 99, Patch: 99}, {Major: 1, Minor: 9, Patch: 9}, {Major: 1, Minor: 39, Patch: 2}, {Major: 1, Minor: 39, Patch: 3}, {Major: 1, Minor: 40}, {Major: 2}}
+	for i, a := range ordered {
+		for j, b := range ordered {
+			if a.Less(b) != (i < j) {
+				t.Errorf("%s is less than %s: %v", a, b, a.Less(b))
+			}
+		}
+	}
+	if process.Floor() != (process.Version{Major: 1, Minor: 39, Patch: 3}) || process.Wanted().Less(process.Floor()) {
+		t.Errorf("the floor is %s, wanted is %s", process.Floor(), process.Wanted())
+	}
+}
+
+func TestVersionOfNothing(t *testing.T) {
+	t.Parallel()
+	if _, err := process.VersionOf(t.Context(), filepath.Join(t.TempDir(), "nothing")); err == nil {
+		t.Error("what is not there has a version")
+	}
+}
+
+func FuzzVersion(f *testing.F) {
+	f.Add("envoy  version: 9e55/1.40.0/Clean/RELEASE/BoringSSL")
+	f.Add("version: /1.2.3-dev")
+	f.Add("version: x/1.-2.3")
+	f.Fuzz(func(t *testing.T, out string) {
+		v, err := process.ParseVersion([]byte(out))
+		if err != nil && v != (process.Version{}) {
+			t.Errorf("%q is %s, with an error", out, v)
+		}
+		if err == nil && !strings.Contains(out, "/") {
+			t.Errorf("%q is read as %s", out, v)
+		}
+		if v.Major < 0 || v.Minor < 0 || v.Patch < 0 {
+			t.Errorf("%q is below nothing: %s", out, v)
+		}
+	})
+}

@@ -1,0 +1,4 @@
+package process
+
+// ParseVersion is parseVersion.
+func ParseVersion(out []byte) (Version, error) { return parseVersion(out) }
