@@ -44,7 +44,7 @@ func (s *Service) Redecide(h *leash.Hop) (code string) {
 	if !ok {
 		return denial.HopUnknown
 	}
-	if code := s.contained(&held.hop, s.cfg.Now()); code != "" {
+	if code := s.cutOff(held); code != "" {
 		return code
 	}
 	return s.redecide(held, true)
@@ -57,6 +57,12 @@ func (s *Service) Contained(h *leash.Hop) (code string) {
 	if !ok {
 		return denial.HopUnknown
 	}
+	return s.cutOff(held)
+}
+
+func (s *Service) cutOff(held *Held) (code string) {
+	held.mu.Lock()
+	defer held.mu.Unlock()
 	return s.contained(&held.hop, s.cfg.Now())
 }
 
@@ -83,6 +89,8 @@ func (s *Service) redecide(held *Held, begun bool) (code string) {
 	if w == nil {
 		return denial.NotReady
 	}
+	held.mu.Lock()
+	defer held.mu.Unlock()
 	hop := held.hop
 	hop.Begun = begun
 	if hop.Target = w.State.Resolve(held.hop.Target.Target); hop.Target == nil {
@@ -136,11 +144,16 @@ func (h *Held) stillThere(w *World, t *decide.Target) (code string) {
 	}
 }
 
-// Describe tells of a live hop (leash.Describer).
+// Describe tells of a live hop (leash.Describer). What it tells are copies: the
+// hop may still have views of its request.
 func (h *Held) Describe(st *leash.Stream) {
-	t, a := h.hop.Target, &h.hop.Action
-	st.Gateway, st.Listener, st.Route, st.Backends = t.Gateway.Key.String(), t.Target.Listener, t.Route, t.Backends
-	st.Surface, st.Method, st.Name, st.Host, st.Port, st.Path = string(a.Kind), a.Method, a.Name, a.Host, a.Port, a.Path
+	t := h.hop.Target
+	st.Gateway, st.Listener, st.Route, st.Backends = t.Target.Gateway, t.Target.Listener, t.Route, t.Backends
+	h.mu.Lock()
+	a := &h.hop.Action
+	st.Surface, st.Port = string(a.Kind), a.Port
+	st.Method, st.Name, st.Host, st.Path = strings.Clone(a.Method), strings.Clone(a.Name), strings.Clone(a.Host), strings.Clone(a.Path)
+	h.mu.Unlock()
 	st.Peer = h.hop.Peer
 	st.Policy, st.Rule, st.Revision, st.Lifetime, st.Hold = h.policy, h.rule, h.revision, h.lifetime, h.hold
 	c := h.hop.Claims

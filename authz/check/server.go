@@ -175,7 +175,7 @@ func (s *Service) Again(h *leash.Hop) (code string) {
 		return denial.HopUnknown
 	}
 	defer held.release(s)
-	if code := s.contained(&held.hop, s.cfg.Now()); code != "" {
+	if code := s.cutOff(held); code != "" {
 		return code
 	}
 	if w := s.world.Load(); w == nil || w.State.Epoch == h.Epoch {
@@ -186,13 +186,16 @@ func (s *Service) Again(h *leash.Hop) (code string) {
 
 // release gives back what was kept for deciding again.
 func (h *Held) release(s *Service) {
-	if h.work == nil {
-		return
-	}
-	h.keep()
+	h.mu.Lock()
 	w := h.work
-	h.work = nil
-	s.drop(w)
+	if w != nil {
+		h.keep()
+		h.work = nil
+	}
+	h.mu.Unlock()
+	if w != nil {
+		s.drop(w)
+	}
 }
 
 // insideOf reads what Envoy adds to a Check for a hop inside a tunnel. It is

@@ -2,6 +2,7 @@ package check
 
 import (
 	"net/netip"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -73,8 +74,13 @@ func (w *work) deny(code string) bool {
 }
 
 // Held is an allowed hop while it lives: what is needed to answer for it, and
-// to judge what happens inside of it. It never changes but for work.
+// to judge what happens inside of it. It never changes but for what mu guards.
 type Held struct {
+	// mu guards hop.Action, argsLost and work: what rules read is a view of the
+	// request until the hold has opened. Who reads it while the hop is live
+	// holds mu for as long as it does.
+	mu sync.Mutex
+
 	hop  decide.Hop
 	dest egress.Destination
 	// addrs are those of dest, where it was looked up.
