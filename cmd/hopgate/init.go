@@ -72,7 +72,7 @@ func writeStart(dir string) (written []string, err error) {
 			return nil, there(path, err)
 		}
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // nothing in it is secret
 		return nil, fmt.Errorf("make folder: %w", err)
 	}
 	for _, name := range names {
@@ -99,7 +99,7 @@ func there(path string, err error) error {
 
 // writeNew writes a file where there is none.
 func writeNew(path string, text []byte) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644) //nolint:gosec // nothing in it is secret
 	if err != nil {
 		return fmt.Errorf("write file: %w", err)
 	}

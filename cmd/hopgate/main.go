@@ -31,8 +31,7 @@ func run() int {
 	if err == nil {
 		return 0
 	}
-	var said errSaid
-	if !errors.As(err, &said) {
+	if _, said := errors.AsType[errSaid](err); !said {
 		fmt.Fprintln(os.Stderr, "hopgate:", err)
 	}
 	return exitCode(err)
@@ -49,7 +48,7 @@ func exitCode(err error) int {
 	switch {
 	case errors.As(err, &usage):
 		return exitUsage
-	case errors.Is(err, laptop.ErrEnvironment):
+	case errors.Is(err, laptop.ErrEnvironment), notRunning(err):
 		return exitEnvironment
 	default:
 		return exitInput

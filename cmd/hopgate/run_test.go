@@ -123,7 +123,8 @@ func launch(t *testing.T, upstream string, args ...string) *running {
 
 // status is that of a page of health; 0: none is served.
 func (r *running) status(path string) int {
-	res, err := http.Get(fmt.Sprintf("http://127.0.0.1:%d%s", r.health, path))
+	transport := &http.Transport{DisableKeepAlives: true}
+	res, err := (&http.Client{Transport: transport}).Get(fmt.Sprintf("http://127.0.0.1:%d%s", r.health, path))
 	if err != nil {
 		return 0
 	}
@@ -203,9 +204,13 @@ func TestRunKeepsTokens(t *testing.T) {
 				name, target, token string
 				status              int
 			}{
-				{"good", target, good, 200}, {"no rule", target + "/x?token=" + good, r.sign("--agent", "other"), 403},
-				{"expired", target, old, 403}, {"foreign", target, foreign, 403}, {"none", target, "", 407},
-				{"in the path", target + "/" + good, good, 200}, {"cut", target, good[:len(good)-9], 403},
+				{"good", target, good, 200},
+				{"no rule", target + "/x?token=" + good, r.sign("--agent", "other"), 403},
+				{"expired", target, old, 403},
+				{"foreign", target, foreign, 403},
+				{"none", target, "", 407},
+				{"in the path", target + "/" + good, good, 200},
+				{"cut", target, good[:len(good)-9], 403},
 			} {
 				if got := r.get(tc.target, tc.token); got != tc.status {
 					t.Errorf("%s: %d, want %d", tc.name, got, tc.status)

@@ -27,7 +27,7 @@ func newScreen(out *os.File, json bool, log *slog.Logger) *screen {
 	s := &screen{out: out, json: json, log: log}
 	s.tell = newTeller(func(text string) {
 		if json {
-			log.Warn(text)
+			log.Warn("what is wrong", "text", text)
 			return
 		}
 		fmt.Fprintln(os.Stderr, text)

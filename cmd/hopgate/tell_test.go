@@ -5,9 +5,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
-
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/hopgate/hopgate/gateway/controller"
 	"github.com/hopgate/hopgate/gateway/source"
@@ -41,8 +40,11 @@ func TestTeller(t *testing.T) {
 			{Problems: []source.Problem{p(source.Error, "x"), p(source.Error, "x")}}, {Problems: []source.Problem{p(source.Error, "x")}}, {},
 		}, []string{"error: a.yaml:3: x"}},
 		{"a problem that goes and comes again", []controller.Report{
-			{Problems: []source.Problem{p(source.Error, "x"), p(source.Warning, "y")}}, {Problems: []source.Problem{p(source.Warning, "y")}}, {},
-			{Problems: []source.Problem{p(source.Warning, "y"), p(source.Error, "x")}}, {Problems: []source.Problem{}},
+			{Problems: []source.Problem{p(source.Error, "x"), p(source.Warning, "y")}},
+			{Problems: []source.Problem{p(source.Warning, "y")}},
+			{},
+			{Problems: []source.Problem{p(source.Warning, "y"), p(source.Error, "x")}},
+			{Problems: []source.Problem{}},
 		}, []string{
 			"error: a.yaml:3: x", "warning: a.yaml:3: y", "mended: error: a.yaml:3: x", "error: a.yaml:3: x",
 			"mended: error: a.yaml:3: x", "mended: warning: a.yaml:3: y",
@@ -51,8 +53,12 @@ func TestTeller(t *testing.T) {
 			{Statuses: []translate.Status{waiting}}, {Statuses: []translate.Status{good}},
 		}, nil},
 		{"an object that is bad, waits, and is good again", []controller.Report{
-			{Statuses: []translate.Status{bad}}, {Statuses: []translate.Status{bad}}, {Statuses: []translate.Status{waiting}},
-			{Statuses: []translate.Status{good}}, {Statuses: []translate.Status{good}}, {Statuses: []translate.Status{bad}},
+			{Statuses: []translate.Status{bad}},
+			{Statuses: []translate.Status{bad}},
+			{Statuses: []translate.Status{waiting}},
+			{Statuses: []translate.Status{good}},
+			{Statuses: []translate.Status{good}},
+			{Statuses: []translate.Status{bad}},
 		}, []string{
 			"Gateway/default/g: Programmed is not good: Invalid: Envoy refused it", "Gateway/default/g: is good again",
 			"Gateway/default/g: Programmed is not good: Invalid: Envoy refused it",

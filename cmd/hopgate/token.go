@@ -29,9 +29,10 @@ key in the state folder that 'hopgate run' believes.`),
 
 // showJSON lays JSON out for a terminal. Whatever is not plain ASCII is escaped:
 // what a token says can neither move the cursor nor look like something else.
-func showJSON(raw []byte, prefix string) (string, error) {
+func showJSON(raw []byte) (string, error) {
 	var laid bytes.Buffer
-	if err := json.Indent(&laid, raw, prefix, "  "); err != nil {
+	// Indent leaves the white space that stands behind.
+	if err := json.Indent(&laid, bytes.Trim(raw, " \t\r\n"), "", "  "); err != nil {
 		return "", fmt.Errorf("lay out JSON: %w", err)
 	}
 	var b strings.Builder

@@ -149,7 +149,7 @@ func inspectionJSON(w io.Writer, i *token.Inspection) error {
 	if err != nil {
 		return fmt.Errorf("write inspection: %w", err)
 	}
-	text, err := showJSON(raw, "")
+	text, err := showJSON(raw)
 	if err != nil {
 		return err
 	}
@@ -165,7 +165,7 @@ func inspectionText(w io.Writer, i *token.Inspection) error {
 		if part.raw == nil {
 			continue
 		}
-		text, err := showJSON(part.raw, "")
+		text, err := showJSON(part.raw)
 		if err != nil {
 			return err
 		}

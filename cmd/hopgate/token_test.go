@@ -6,6 +6,7 @@ import (
 	"encoding/pem"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -188,9 +189,9 @@ func TestInspectReadsToken(t *testing.T) {
 		c    call
 	}{
 		{"standard input", call{args: base, stdin: good + "\n"}},
-		{"standard input by its name", call{args: append(base[:len(base):len(base)], "-"), stdin: good, env: []string{tokenVariable + "=x"}}},
+		{"standard input by its name", call{args: append(slices.Clip(base), "-"), stdin: good, env: []string{tokenVariable + "=x"}}},
 		{"the variable", call{args: base, env: []string{tokenVariable + "=" + good}, stdin: "x"}},
-		{"an argument", call{args: append(base[:len(base):len(base)], good), env: []string{tokenVariable + "=x"}, stdin: "x"}},
+		{"an argument", call{args: append(slices.Clip(base), good), env: []string{tokenVariable + "=x"}, stdin: "x"}},
 	} {
 		tc.c.dir = dir
 		r := tc.c.do(t).want(t, 0)
@@ -210,11 +211,12 @@ func TestShowJSON(t *testing.T) {
 		{"plain", `{"a":"b"}`, "{\n  \"a\": \"b\"\n}"},
 		{"right to left", "\"\u202eabc\"", `"\u202eabc"`},
 		{"beyond the first plane", `"😀"`, `"\ud83d\ude00"`},
+		{"white space", "\t{ }\r\n\t", "{}"},
 		{"delete", "\"\x7f\"", `"\u007f"`},
 		{"no UTF-8", "\"\xff\"", `"\ufffd"`},
 		{"escaped already", `"\u001b[2J"`, `"\u001b[2J"`},
 	} {
-		got, err := showJSON([]byte(tc.in), "")
+		got, err := showJSON([]byte(tc.in))
 		if err != nil || got != tc.want {
 			t.Errorf("%s: %s, %v, want %s", tc.name, got, err, tc.want)
 		}
@@ -223,7 +225,7 @@ func TestShowJSON(t *testing.T) {
 			t.Errorf("%s: it means something else now: %s", tc.name, got)
 		}
 	}
-	if got, err := showJSON([]byte("{"), ""); err == nil {
+	if got, err := showJSON([]byte("{")); err == nil {
 		t.Errorf("half of an object is shown as %s", got)
 	}
 }
@@ -234,7 +236,7 @@ func FuzzShowJSON(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		text, err := showJSON(raw, "")
+		text, err := showJSON(raw)
 		if err != nil {
 			return
 		}

@@ -202,7 +202,7 @@ func alternatives(path string) []string {
 		return []string{path}
 	}
 	var out []string
-	for _, a := range strings.Split(inside, ",") {
+	for a := range strings.SplitSeq(inside, ",") {
 		out = append(out, before+a+after)
 	}
 	return out

@@ -151,7 +151,8 @@ func (r *reader) start(where string, c command) {
 	}
 	r.running, r.log = strings.TrimSpace(pid), log
 	testenv.Wait(r.t, where+": the gateway to be ready", func() bool {
-		res, err := http.Get("http://127.0.0.1:" + r.world.health + "/readyz")
+		client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+		res, err := client.Get("http://127.0.0.1:" + r.world.health + "/readyz")
 		if err != nil {
 			return false
 		}

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -54,7 +55,7 @@ func newWorld(t *testing.T, bin string) *world {
 	w.goEnv = []string{"GOCACHE=" + strings.TrimSpace(string(out))}
 	free := []int{testenv.Port(t), testenv.Port(t), testenv.Port(t)}
 	slices.Sort(free) // what is shown in order stays in that order
-	w.proxy, w.http, w.health = fmt.Sprint(free[0]), fmt.Sprint(free[1]), fmt.Sprint(free[2])
+	w.proxy, w.http, w.health = strconv.Itoa(free[0]), strconv.Itoa(free[1]), strconv.Itoa(free[2])
 	return w
 }
 
@@ -71,9 +72,13 @@ func port(t *testing.T, raw string) string {
 // differ. To change a text twice makes no difference.
 func (w *world) real(text string) string {
 	for _, p := range []struct{ documented, here string }{
-		{`\b3128\b`, w.proxy}, {`\b8080\b`, w.http}, {`\b9900\b`, w.health},
-		{`\[443\]`, "[" + w.tls + "]"}, {`\[80\]`, "[" + w.plain + "]"},
-		{`(example\.com):443\b`, "${1}:" + w.tls}, {`(example\.com):80\b`, "${1}:" + w.plain},
+		{`\b3128\b`, w.proxy},
+		{`\b8080\b`, w.http},
+		{`\b9900\b`, w.health},
+		{`\[443\]`, "[" + w.tls + "]"},
+		{`\[80\]`, "[" + w.plain + "]"},
+		{`(example\.com):443\b`, "${1}:" + w.tls},
+		{`(example\.com):80\b`, "${1}:" + w.plain},
 		{`(https://(?:[a-z]+\.)?example\.com)([^:a-z.-]|$)`, "${1}:" + w.tls + "${2}"},
 		{`(http://(?:[a-z]+\.)?example\.com)([^:a-z.-]|$)`, "${1}:" + w.plain + "${2}"},
 	} {
@@ -111,8 +116,10 @@ func repository(t *testing.T) string {
 		return dir
 	}
 	for _, args := range [][]string{
-		{"init", "-q", "-b", "main", "src"}, {"-C", "src", "commit", "-q", "--allow-empty", "-m", "hello"},
-		{"clone", "-q", "--bare", "src", "bare"}, {"-C", "bare", "update-server-info"},
+		{"init", "-q", "-b", "main", "src"},
+		{"-C", "src", "commit", "-q", "--allow-empty", "-m", "hello"},
+		{"clone", "-q", "--bare", "src", "bare"},
+		{"-C", "bare", "update-server-info"},
 	} {
 		cmd := exec.Command("git", append([]string{"-c", "user.name=docs", "-c", "user.email=docs@example.com"}, args...)...)
 		cmd.Dir = dir

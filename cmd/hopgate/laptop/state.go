@@ -33,7 +33,7 @@ func openState(dir string) (*state, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("%w: make state folder: %w", ErrEnvironment, err)
 	}
-	if err := os.Chmod(dir, 0o700); err != nil {
+	if err := os.Chmod(dir, 0o700); err != nil { //nolint:gosec // a folder is entered
 		return nil, fmt.Errorf("%w: close state folder to others: %w", ErrEnvironment, err)
 	}
 	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
@@ -42,7 +42,7 @@ func openState(dir string) (*state, error) {
 	}
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		if errors.Is(err, syscall.EWOULDBLOCK) {
-			err = fmt.Errorf("another hopgate has it; end that one, or give this one a --state of its own")
+			err = errors.New("another hopgate has it; end that one, or give this one a --state of its own")
 		}
 		return nil, errors.Join(fmt.Errorf("%w: state folder %s: %w", ErrEnvironment, dir, err), f.Close())
 	}
@@ -60,6 +60,8 @@ const (
 	auditKeyFile  = "audit-key.pem"
 	lastGoodFile  = "last-good.json"
 	auditFileName = "audit.jsonl"
+	// ordersFileName has what people have revoked and quarantined.
+	ordersFileName = "orders.jsonl"
 )
 
 func statePath(dir, name string) string { return filepath.Join(dir, name) }
