@@ -18,9 +18,10 @@ import (
 // one is never forgotten for it.
 const maxOrders = 100_000
 
-// Config is what a Store needs. Everything is required.
+// Config is what a Store needs. Everything but Path is required.
 type Config struct {
-	// Path is the file that keeps what people order.
+	// Path is the file that keeps what people order; empty: it does not outlive
+	// the process.
 	Path string
 	Now  func() time.Time
 	// Rand is for the names of orders.

@@ -123,6 +123,9 @@ func quarantines(f *feedv1.Snapshot) ([]contain.Order, error) {
 			o.Domain = q.Domain.String()
 		}
 		o.Except = places(q.Except)
+		if err := o.Check(); err != nil {
+			return nil, fmt.Errorf("read quarantine %s: %w", q.Name, err)
+		}
 		out = append(out, o)
 	}
 	return out, nil

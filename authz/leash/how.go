@@ -71,6 +71,8 @@ func howOfDetail(d string) audit.End {
 		return audit.EndRefused
 	case wire.DetailRevoked:
 		return audit.EndRevoked
+	case wire.DetailQuarantined:
+		return audit.EndQuarantined
 	case holdMissing:
 		return audit.EndHoldMissing
 	default:

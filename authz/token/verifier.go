@@ -202,3 +202,12 @@ func (v *Verifier) Current(c *Claims, now time.Time) bool {
 	d := (*v.domains.Load())[c.Domain]
 	return d != nil && c.Rules == d.rules && d.source.View().Find(c.KeyID, now) != nil
 }
+
+// Generation grows whenever a key of any trust domain is withdrawn.
+func (v *Verifier) Generation() uint64 {
+	var sum uint64
+	for _, d := range *v.domains.Load() {
+		sum += d.source.View().Generation
+	}
+	return sum
+}

@@ -34,7 +34,7 @@ called wrongly, 3 when the machine lacks something (no Envoy, a port that is tak
 		return misused(c, err)
 	})
 	root.SetHelpCommand(newHelp())
-	root.AddCommand(newInit(), newRun(), newCheck(), newExplain(), newToken(), newAudit(), newVersion())
+	root.AddCommand(newInit(), newRun(), newCheck(), newExplain(), newToken(), newStreams(), newRevoke(), newQuarantine(), newOrders(), newLift(), newAudit(), newVersion())
 	root.InitDefaultHelpCmd()
 	completion(root)
 	strict(root)

@@ -2,6 +2,7 @@ package laptop
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"net"
@@ -14,6 +15,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/encoding/protojson"
 
+	"github.com/hopgate/hopgate/authz/admin"
 	"github.com/hopgate/hopgate/authz/guard"
 	"github.com/hopgate/hopgate/authz/policy"
 	"github.com/hopgate/hopgate/authz/token"
@@ -40,6 +42,7 @@ type Laptop struct {
 	socket     net.Listener
 	envoy      *process.Envoy
 	health     *health
+	admin      *admin.Server
 	envoys     *envoys
 
 	// Binary and Version are the Envoy that runs.
@@ -118,11 +121,26 @@ func (l *Laptop) makeGuard(undo *cleanup) error {
 	l.guard, err = guard.New(guard.Config{
 		AuditPath: record, AuditKey: key.Private(), Version: l.cfg.Version, Own: l.own(),
 		Local: localAddresses, Getenv: l.cfg.Getenv, Log: l.cfg.Log, BodyBudget: l.cfg.BodyBudget,
+		OrdersPath: l.state.path(ordersFileName),
 	})
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrEnvironment, err)
 	}
 	undo.add(l.guard.Close)
+	return l.makeAdmin(undo)
+}
+
+// makeAdmin opens the door for people: on a socket that nothing which is
+// decided can reach.
+func (l *Laptop) makeAdmin(undo *cleanup) (err error) {
+	l.admin, err = admin.New(admin.Config{
+		State: l.state.dir, Socket: filepath.Join(l.runtime.Dir, "admin.sock"),
+		Streams: l.guard, Orders: l.guard, Domains: l.guard, Now: time.Now, Rand: rand.Reader, Log: l.cfg.Log,
+	})
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrEnvironment, err)
+	}
+	undo.add(l.admin.Close)
 	return nil
 }
 

@@ -27,6 +27,7 @@ func (l *Laptop) Run(ctx context.Context) error {
 	wg.run(failed, func() error { l.controller.Run(serving); return nil })
 	wg.run(failed, func() error { return l.xds.Run(serving) })
 	wg.run(failed, func() error { return l.health.run(serving, l) })
+	wg.run(failed, func() error { return l.admin.Run(serving) })
 	wg.run(failed, func() error { return l.guard.Run(serving, l.grpc.Stop) })
 	wg.run(failed, func() error { return l.grpc.Serve(l.socket) })
 	l.envoys.begin(sourcing)

@@ -86,8 +86,10 @@ const (
 
 // Details that a cut leaves in %RESPONSE_CODE_DETAILS%.
 const (
-	DetailExpired  = "hop_expired"
-	DetailRefused  = "hop_refused"
-	DetailRevoked  = "hop_revoked"
-	DetailDeadline = "upstream_max_stream_duration_reached"
+	DetailExpired = "hop_expired"
+	DetailRefused = "hop_refused"
+	DetailRevoked = "hop_revoked"
+	// DetailQuarantined is a cut by a quarantine.
+	DetailQuarantined = "hop_quarantined"
+	DetailDeadline    = "upstream_max_stream_duration_reached"
 )

@@ -1,0 +1,45 @@
+package leash
+
+import (
+	"cmp"
+	"slices"
+)
+
+// Describer tells of a hop what the register does not know.
+type Describer interface {
+	Describe(*Stream)
+}
+
+// Hops are all that live and are not being cut.
+func (r *Register) Hops() []*Hop {
+	var out []*Hop
+	for i := range r.shard {
+		s := &r.shard[i]
+		s.mu.Lock()
+		for _, h := range s.hops {
+			if h.live() && h.cutBy.Code == "" {
+				out = append(out, h)
+			}
+		}
+		s.mu.Unlock()
+	}
+	return out
+}
+
+// Streams tell of all hops that live, oldest first.
+func (r *Register) Streams() []Stream {
+	hops := r.Hops()
+	out := make([]Stream, 0, len(hops))
+	for _, h := range hops {
+		s := Stream{Hop: h.ID.String(), Since: h.entered, Until: h.Until}
+		if h.Parent != (ID{}) {
+			s.Parent = h.Parent.String()
+		}
+		if d, ok := h.Subject.(Describer); ok {
+			d.Describe(&s)
+		}
+		out = append(out, s)
+	}
+	slices.SortFunc(out, func(a, b Stream) int { return cmp.Or(a.Since.Compare(b.Since), cmp.Compare(a.Hop, b.Hop)) })
+	return out
+}
