@@ -285,3 +285,43 @@ func TestDecideIsDeterministic(t *testing.T) {
 		}
 	}
 }
+
+// TestAHopThatHasBegun is not asked how long it may live: its own timer ends
+// it.
+func TestAHopThatHasBegun(t *testing.T) {
+	t.Parallel()
+	f := feed(t, rules)
+	f.Gateways[0].MinRemain = time.Hour
+	for _, left := range []time.Duration{-time.Hour, 0, time.Second, 2 * time.Hour} {
+		h := get(t, f, "agents", "/token")
+		h.Claims, h.Begun = claims(left), true
+		if v := Decide(h, now(), nil); !v.Allowed {
+			t.Errorf("%s left: %q", left, v.Code)
+		}
+		h.Action.Path = "/denied"
+		if v := Decide(h, now(), nil); v.Code != denial.RuleDenied {
+			t.Errorf("%s left, denied: %q", left, v.Code)
+		}
+	}
+}
+
+func TestHoldOf(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name      string
+		action    surface.Action
+		unleashed time.Duration
+		want      string
+	}{
+		{"plain", surface.Action{}, 0, wire.HoldHeaders},
+		{"a stream of events", surface.Action{Streams: true}, 0, wire.HoldRelay},
+		{"a WebSocket", surface.Action{Upgrade: true}, 0, wire.HoldRelay},
+		{"short", surface.Action{}, time.Minute, wire.HoldNone},
+		{"a short stream", surface.Action{Streams: true}, time.Minute, wire.HoldNone},
+	} {
+		h := &Hop{Target: &Target{Gateway: &Gateway{Gateway: feedv1.Gateway{Unleashed: tc.unleashed}}}, Action: tc.action}
+		if got := holdOf(h, time.Minute); got != tc.want {
+			t.Errorf("%s: %s, want %s", tc.name, got, tc.want)
+		}
+	}
+}
