@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"io"
 	"os"
@@ -63,6 +64,17 @@ func TestNoResultsNoRun(t *testing.T) {
 	o := options{only: "check", quick: true, seconds: 1, out: filepath.Join(t.TempDir(), "none", "results.jsonl")}
 	if err := measure(t.Context(), o, io.Discard, io.Discard); err == nil || !strings.Contains(err.Error(), "keep results") {
 		t.Errorf("measure = %v, want an error about the results", err)
+	}
+}
+
+// An interrupted run says that alone, and leaves nothing behind it.
+func TestInterrupted(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	o := options{only: "check", quick: true, seconds: 1, out: filepath.Join(t.TempDir(), "results.jsonl")}
+	if err := measure(ctx, o, io.Discard, io.Discard); err == nil || err.Error() != "interrupted" {
+		t.Errorf("measure = %v", err)
 	}
 }
 

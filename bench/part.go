@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -73,6 +74,8 @@ func (b *bench) findEnvoy(parts []part) error {
 	return err
 }
 
+var errInterrupted = errors.New("interrupted")
+
 // all runs the parts, and ends at the first that fails.
 func (b *bench) all(ctx context.Context, parts []part) ([]figure, error) {
 	var out []figure
@@ -80,6 +83,9 @@ func (b *bench) all(ctx context.Context, parts []part) ([]figure, error) {
 		b.say("%s", p.name)
 		figures, err := p.run(b, ctx)
 		out = append(out, figures...)
+		if ctx.Err() != nil {
+			return out, errInterrupted // what else failed failed by that
+		}
 		if err != nil {
 			return out, fmt.Errorf("measure %s: %w", p.name, err)
 		}
