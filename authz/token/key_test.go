@@ -251,7 +251,12 @@ func TestWhatIsNoKeyFile(t *testing.T) {
 		}
 	}
 	before := names(t, dir)
-	for _, path := range []string{at("pipe"), at("to-pipe"), at("folder"), at("to-folder"), at("socket"), at("loop"), at("to-nothing"), "/dev/zero", at("none/key"), at("pipe/key"), ""} {
+	const notAFile = "not a file of a key"
+	for path, want := range map[string]string{
+		at("pipe"): notAFile, at("to-pipe"): notAFile, at("folder"): notAFile, at("to-folder"): notAFile, "/dev/zero": notAFile,
+		at("socket"): "read key: open", at("loop"): "read key: open", at("to-nothing"): "no such file", at("none/key"): "no such file",
+		at("pipe/key"): "not a directory", "": "no such file",
+	} {
 		errs := make(chan error, 3)
 		go func() {
 			_, err := token.Load(path)
@@ -263,8 +268,8 @@ func TestWhatIsNoKeyFile(t *testing.T) {
 		}()
 		testenv.Wait(t, "an end with "+path, func() bool { return len(errs) == cap(errs) })
 		for range cap(errs) {
-			if err := <-errs; err == nil {
-				t.Errorf("%q is a key", path)
+			if err := <-errs; err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%q: %v, want %q", path, err, want)
 			}
 		}
 	}
