@@ -134,7 +134,7 @@ func (l *Laptop) makeGuard(undo *cleanup) error {
 // decided can reach.
 func (l *Laptop) makeAdmin(undo *cleanup) (err error) {
 	l.admin, err = admin.New(admin.Config{
-		State: l.state.dir, Socket: filepath.Join(l.runtime.Dir, "admin.sock"),
+		State: l.state.dir, Socket: filepath.Join(l.runtime.Dir, "operator.sock"),
 		Streams: l.guard, Orders: l.guard, Domains: l.guard, Now: time.Now, Rand: rand.Reader, Log: l.cfg.Log,
 	})
 	if err != nil {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"sync"
 	"time"
+
+	"google.golang.org/grpc"
 )
 
 // Ready reports whether everything is served that can be.
@@ -29,7 +31,7 @@ func (l *Laptop) Run(ctx context.Context) error {
 	wg.run(failed, func() error { return l.health.run(serving, l) })
 	wg.run(failed, func() error { return l.admin.Run(serving) })
 	wg.run(failed, func() error { return l.guard.Run(serving, l.grpc.Stop) })
-	wg.run(failed, func() error { return l.grpc.Serve(l.socket) })
+	wg.run(failed, l.serve)
 	l.envoys.begin(sourcing)
 	wg.run(failed, func() error { return l.source.Run(sourcing) })
 	ended := make(chan struct{})
@@ -46,6 +48,14 @@ func (l *Laptop) Run(ctx context.Context) error {
 	<-ended
 	stopServing()
 	return errors.Join(err, wg.wait())
+}
+
+// serve answers Envoy. To be stopped before it began is no failure.
+func (l *Laptop) serve() error {
+	if err := l.grpc.Serve(l.socket); !errors.Is(err, grpc.ErrServerStopped) {
+		return err
+	}
+	return nil
 }
 
 // wait returns nil when ctx ends, or what ended by itself.
