@@ -56,23 +56,40 @@ func TestAllowChangesTheRequest(t *testing.T) {
 		want        changes
 	}{
 		{"no credential", page().with(own), nil, changes{map[string]string{wire.HeaderDeadline: life}, strip}},
-		{"ours instead of the agent's", page().with(own), []feedv1.Credential{bearer},
-			changes{map[string]string{wire.HeaderDeadline: life, "authorization": "Bearer sk-a"}, strip}},
-		{"ours in another header, and the agent's gone", page().with(own), []feedv1.Credential{apiKey},
-			changes{map[string]string{wire.HeaderDeadline: life, "x-api-key": "100%REQ(txn-token)%"}, append([]string{"authorization"}, strip...)}},
-		{"two of ours", page().with(own), []feedv1.Credential{apiKey, bearer},
-			changes{map[string]string{wire.HeaderDeadline: life, "x-api-key": "100%REQ(txn-token)%", "authorization": "Bearer sk-a"}, strip}},
+		{
+			"ours instead of the agent's", page().with(own),
+			[]feedv1.Credential{bearer},
+			changes{map[string]string{wire.HeaderDeadline: life, "authorization": "Bearer sk-a"}, strip},
+		},
+		{
+			"ours in another header, and the agent's gone", page().with(own),
+			[]feedv1.Credential{apiKey},
+			changes{map[string]string{wire.HeaderDeadline: life, "x-api-key": "100%REQ(txn-token)%"}, append([]string{"authorization"}, strip...)},
+		},
+		{
+			"two of ours", page().with(own),
+			[]feedv1.Credential{apiKey, bearer},
+			changes{map[string]string{wire.HeaderDeadline: life, "x-api-key": "100%REQ(txn-token)%", "authorization": "Bearer sk-a"}, strip},
+		},
 		{"another backend's", page().with(own), []feedv1.Credential{others}, changes{map[string]string{wire.HeaderDeadline: life}, strip}},
-		{"forwarded", forward(webTarget("agents")).bearing(goodToken), nil,
-			changes{map[string]string{wire.HeaderDeadline: life, "txn-token": goodToken}, []string{"proxy-authorization"}}},
-		{"forwarded, from the other header", forward(proxyTarget()).with(credentials(goodToken)), nil,
-			changes{map[string]string{wire.HeaderDeadline: life, "txn-token": goodToken}, []string{"proxy-authorization"}}},
+		{
+			"forwarded", forward(webTarget("agents")).bearing(goodToken), nil,
+			changes{map[string]string{wire.HeaderDeadline: life, "txn-token": goodToken}, []string{"proxy-authorization"}},
+		},
+		{
+			"forwarded, from the other header", forward(proxyTarget()).with(credentials(goodToken)), nil,
+			changes{map[string]string{wire.HeaderDeadline: life, "txn-token": goodToken}, []string{"proxy-authorization"}},
+		},
 		{"a tunnel", tunnel("api.example:443"), nil, changes{map[string]string{wire.HeaderDeadline: life}, strip}},
-		{"a token's leeway is its domain's", page().without(wire.HeaderTxnToken).bearing(gentleToken), nil,
-			changes{map[string]string{wire.HeaderDeadline: "600000"}, strip}},
+		{
+			"a token's leeway is its domain's", page().without(wire.HeaderTxnToken).bearing(gentleToken), nil,
+			changes{map[string]string{wire.HeaderDeadline: "600000"}, strip},
+		},
 		{"a shorter max", short(), nil, changes{map[string]string{wire.HeaderDeadline: "1500"}, strip}},
-		{"a model outlives the token", chat(`{"model":"gpt-5","max_tokens":1,"messages":[]}`).without(wire.HeaderTxnToken).bearing(gentleToken), nil,
-			changes{map[string]string{wire.HeaderDeadline: "600000"}, strip}},
+		{
+			"a model outlives the token", chat(`{"model":"gpt-5","max_tokens":1,"messages":[]}`).without(wire.HeaderTxnToken).bearing(gentleToken), nil,
+			changes{map[string]string{wire.HeaderDeadline: "600000"}, strip},
+		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -95,7 +96,7 @@ type asking struct {
 
 // with adds headers.
 func (a asking) with(headers ...[2]string) asking {
-	a.headers = append(a.headers[:len(a.headers):len(a.headers)], headers...)
+	a.headers = append(slices.Clip(a.headers), headers...)
 	return a
 }
 
@@ -176,7 +177,7 @@ func (h *house) askBytes(ctx context.Context, b []byte) *answered {
 	if err := h.codec.Unmarshal(mem.BufferSlice{mem.SliceBuffer(b)}, q); err != nil {
 		h.t.Fatal(err)
 	}
-	out, err := h.codec.Marshal(h.Check(ctx, q))
+	out, err := h.codec.Marshal(h.check(ctx, q))
 	if err != nil {
 		h.t.Fatal(err)
 	}

@@ -3,6 +3,7 @@ package check
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -60,7 +61,7 @@ func hot(t testing.TB, rules int) *house {
 func (h *house) round(b []byte) {
 	q := &question{}
 	_ = h.codec.Unmarshal(mem.BufferSlice{mem.SliceBuffer(b)}, q)
-	out, _ := h.codec.Marshal(h.Check(context.Background(), q))
+	out, _ := h.codec.Marshal(h.check(context.Background(), q))
 	out.Free()
 }
 
@@ -81,7 +82,7 @@ func BenchmarkCheck(b *testing.B) {
 // BenchmarkRules: a decision costs the same however many rules there are.
 func BenchmarkRules(b *testing.B) {
 	for _, n := range []int{10, 100, 1000, 10_000} {
-		b.Run(fmt.Sprint(n), func(b *testing.B) { benchmark(b, n, call("search_code", `{"repo":"acme/site"}`)) })
+		b.Run(strconv.Itoa(n), func(b *testing.B) { benchmark(b, n, call("search_code", `{"repo":"acme/site"}`)) })
 	}
 }
 

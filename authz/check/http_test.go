@@ -2,6 +2,8 @@ package check
 
 import (
 	"encoding/json"
+	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -107,12 +109,7 @@ func TestWhereNoTokenIsBelieved(t *testing.T) {
 }
 
 func has(list []string, s string) bool {
-	for _, v := range list {
-		if v == s {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(list, s)
 }
 
 // TestPeers: who opened the connection counts where connections say so, and
@@ -262,7 +259,7 @@ func TestAPathIsRecordedWithoutItsQuery(t *testing.T) {
 	for name, a := range map[string]asking{"allowed": page(), "unread": page().without(wire.HeaderTxnToken).bearing(denial.TokenExpired)} {
 		h := open(t, build{})
 		h.ask(a)
-		if r := h.last(); r.Path != "/public/a" || r.Method != "GET" || r.Host != "web.example" {
+		if r := h.last(); r.Path != "/public/a" || r.Method != http.MethodGet || r.Host != "web.example" {
 			t.Errorf("%s: recorded %+v", name, r)
 		}
 	}

@@ -35,7 +35,7 @@ func (w *work) recognise() bool {
 	case v1alpha1.SurfaceModels:
 		return w.models()
 	case v1alpha1.SurfaceHTTP, "":
-		return w.plain(t.Entry)
+		return w.plain()
 	default:
 		return w.deny(denial.NotAvailable)
 	}
@@ -99,7 +99,7 @@ func (w *work) refuse(err error) bool {
 }
 
 // plain is a request without a protocol of its own, or a tunnel.
-func (w *work) plain(e wire.Entry) bool {
+func (w *work) plain() bool {
 	a := &w.hop.Action
 	a.Kind, a.Method, a.RequestBytes = v1alpha1.SurfaceHTTP, w.req.Method, w.length()
 	a.Upgrade = w.upgrades()

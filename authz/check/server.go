@@ -47,17 +47,18 @@ func (s *Service) Register(r grpc.ServiceRegistrar) {
 	}, s)
 }
 
+//nolint:revive // the order of arguments is grpc's
 func handle(srv any, ctx context.Context, dec func(any) error, _ grpc.UnaryServerInterceptor) (any, error) {
 	q := &question{}
 	if err := dec(q); err != nil {
 		return nil, status.Error(codes.InvalidArgument, err.Error())
 	}
-	return srv.(*Service).Check(ctx, q), nil
+	return srv.(*Service).check(ctx, q), nil
 }
 
-// Check answers one question. Whatever happens there is an answer, and what
+// check answers one question. Whatever happens there is an answer, and what
 // goes wrong denies.
-func (s *Service) Check(ctx context.Context, q *question) *reply {
+func (s *Service) check(ctx context.Context, q *question) *reply {
 	w := s.works.Get().(*work)
 	w.question = q
 	w.users.Add(1)

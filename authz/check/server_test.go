@@ -2,6 +2,7 @@ package check
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"sync"
@@ -54,7 +55,9 @@ func TestOverGRPC(t *testing.T) {
 		a    asking
 		code string
 	}{
-		{page(), ""}, {call("search_code", `{"repo":"acme/site"}`), ""}, {page().without(wire.HeaderTxnToken), denial.TokenMissing},
+		{page(), ""},
+		{call("search_code", `{"repo":"acme/site"}`), ""},
+		{page().without(wire.HeaderTxnToken), denial.TokenMissing},
 		{tunnel("169.254.169.254:80"), denial.AddressDenied},
 	} {
 		r, err := client.Check(t.Context(), tc.a.message())
@@ -89,7 +92,7 @@ func (c rawCodec) Marshal(v any) (mem.BufferSlice, error) {
 func TestAnotherCodecIsToldSo(t *testing.T) {
 	t.Parallel()
 	h := open(t, build{})
-	_, err := handle(h.Service, t.Context(), func(any) error { return fmt.Errorf("no codec for this") }, nil)
+	_, err := handle(h.Service, t.Context(), func(any) error { return errors.New("no codec for this") }, nil)
 	if status.Code(err) != codes.InvalidArgument {
 		t.Errorf("error %v", err)
 	}

@@ -111,8 +111,11 @@ func TestAToolTakesNoUpgrade(t *testing.T) {
 	t.Parallel()
 	upgrade := [2]string{"upgrade", "websocket"}
 	for _, a := range []asking{
-		{target: toolTarget(), path: "/mcp"}, {target: modelTarget(), path: "/v1/models"}, {target: proxyToolTarget(), host: "mcp.example:443"},
-		{target: modelTarget(), path: "/v1/realtime"}, method("ping").without(wire.HeaderTxnToken), call("search_code", `{"repo":"acme/x"}`).without(wire.HeaderTxnToken),
+		{target: toolTarget(), path: "/mcp"},
+		{target: modelTarget(), path: "/v1/models"},
+		{target: proxyToolTarget(), host: "mcp.example:443"},
+		{target: modelTarget(), path: "/v1/realtime"},
+		method("ping").without(wire.HeaderTxnToken), call("search_code", `{"repo":"acme/x"}`).without(wire.HeaderTxnToken),
 	} {
 		h := open(t, build{})
 		got := h.ask(a.bearing(goodToken).with(upgrade))

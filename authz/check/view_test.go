@@ -54,7 +54,7 @@ func raw() part { return httpOf(headersOf()) }
 
 func TestReadMerges(t *testing.T) {
 	t.Parallel()
-	one := func(v string) surface.Field { return surface.One(v) }
+	one := surface.One
 	for _, tc := range []struct {
 		name  string
 		parts []part
@@ -71,30 +71,54 @@ func TestReadMerges(t *testing.T) {
 		{"an entry's key twice", []part{attributes(raw(), extension(text(1, "target"), text(2, "a"), text(1, "other")))}, func(*Request) {}},
 		{"an entry's value first", []part{attributes(raw(), extension(text(2, "a"), text(1, "target")))}, func(r *Request) { r.Target = "a" }},
 		{"an entry with another key", []part{attributes(raw(), extension(text(1, "Target"), text(2, "a")))}, func(*Request) {}},
-		{"headers twice", []part{attributes(httpOf(headersOf(headerOf(text(1, "txn-token"), text(3, "a"))), headersOf(headerOf(text(1, "txn-token"), text(3, "b")))))},
-			func(r *Request) { r.Headers[HeaderTxnToken] = surface.Field{Value: "b", Count: 2} }},
-		{"a header twice", []part{attributes(httpOf(headersOf(headerOf(text(1, "txn-token"), text(3, "a")), headerOf(text(1, "txn-token"), text(3, "")))))},
-			func(r *Request) { r.Headers[HeaderTxnToken] = surface.Field{Value: "", Count: 2} }},
-		{"a header's key twice", []part{attributes(httpOf(headersOf(headerOf(text(1, "txn-token"), text(3, "a"), text(1, "upgrade")))))},
-			func(r *Request) { r.Headers[HeaderUpgrade] = one("a") }},
+		{
+			"headers twice",
+			[]part{attributes(httpOf(headersOf(headerOf(text(1, "txn-token"), text(3, "a"))), headersOf(headerOf(text(1, "txn-token"), text(3, "b")))))},
+			func(r *Request) { r.Headers[HeaderTxnToken] = surface.Field{Value: "b", Count: 2} },
+		},
+		{
+			"a header twice",
+			[]part{attributes(httpOf(headersOf(headerOf(text(1, "txn-token"), text(3, "a")), headerOf(text(1, "txn-token"), text(3, "")))))},
+			func(r *Request) { r.Headers[HeaderTxnToken] = surface.Field{Value: "", Count: 2} },
+		},
+		{
+			"a header's key twice",
+			[]part{attributes(httpOf(headersOf(headerOf(text(1, "txn-token"), text(3, "a"), text(1, "upgrade")))))},
+			func(r *Request) { r.Headers[HeaderUpgrade] = one("a") },
+		},
 		{"a header's value in the other form", []part{attributes(httpOf(headersOf(headerOf(text(1, "txn-token"), text(2, "a")))))}, func(r *Request) { r.Headers[HeaderTxnToken] = one("a") }},
 		{"a header's value in both forms, the same", []part{attributes(httpOf(headersOf(headerOf(text(1, "txn-token"), text(2, "a"), text(3, "a")))))}, func(r *Request) { r.Headers[HeaderTxnToken] = one("a") }},
 		{"a header's value, and then an empty one", []part{attributes(httpOf(headersOf(headerOf(text(1, "txn-token"), text(3, "a"), text(3, "")))))}, func(r *Request) { r.Headers[HeaderTxnToken] = one("") }},
 		{"a header without a key", []part{attributes(httpOf(headersOf(headerOf(text(3, "a")))))}, func(*Request) {}},
 		{"a header that the guard does not read", []part{attributes(httpOf(headersOf(headerOf(text(1, "x-other"), text(3, "a")))))}, func(*Request) {}},
-		{"what is not UTF-8 stays what it is", []part{attributes(httpOf(text(4, "/\xff"), headersOf(headerOf(text(1, "txn-token"), text(3, "\xfe")))))},
-			func(r *Request) { r.Path, r.Headers[HeaderTxnToken] = "/\xff", one("\xfe") }},
+		{
+			"what is not UTF-8 stays what it is",
+			[]part{attributes(httpOf(text(4, "/\xff"), headersOf(headerOf(text(1, "txn-token"), text(3, "\xfe")))))},
+			func(r *Request) { r.Path, r.Headers[HeaderTxnToken] = "/\xff", one("\xfe") },
+		},
 
 		{"source twice", []part{attributes(raw(), sourceOf(text(4, "a"), text(5, "b")), sourceOf(text(4, "c")))}, func(r *Request) { r.Source.Principal, r.Source.Certificate = "c", "b" }},
-		{"a socket address twice", []part{attributes(raw(), sourceOf(message(1, message(1, text(2, "192.0.2.1")), message(1, number(3, 80)))))},
-			func(r *Request) { r.Source.Address, r.Source.Port = "192.0.2.1", 80 }},
-		{"an address twice", []part{attributes(raw(), sourceOf(message(1, message(1, text(2, "192.0.2.1"))), message(1, message(1, number(3, 80)))))},
-			func(r *Request) { r.Source.Address, r.Source.Port = "192.0.2.1", 80 }},
+		{
+			"a socket address twice",
+			[]part{attributes(raw(), sourceOf(message(1, message(1, text(2, "192.0.2.1")), message(1, number(3, 80)))))},
+			func(r *Request) { r.Source.Address, r.Source.Port = "192.0.2.1", 80 },
+		},
+		{
+			"an address twice",
+			[]part{attributes(raw(), sourceOf(message(1, message(1, text(2, "192.0.2.1"))), message(1, message(1, number(3, 80)))))},
+			func(r *Request) { r.Source.Address, r.Source.Port = "192.0.2.1", 80 },
+		},
 		{"a socket address, and then a pipe", []part{attributes(raw(), sourceOf(message(1, message(1, text(2, "192.0.2.1"), number(3, 80)), message(2, text(1, "/run/x")))))}, func(*Request) {}},
-		{"a pipe, and then a socket address", []part{attributes(raw(), sourceOf(message(1, message(2, text(1, "/run/x")), message(1, text(2, "192.0.2.1")))))},
-			func(r *Request) { r.Source.Address = "192.0.2.1" }},
-		{"a port, and then its name", []part{attributes(raw(), sourceOf(message(1, message(1, text(2, "192.0.2.1"), number(3, 80), text(4, "http")))))},
-			func(r *Request) { r.Source.Address = "192.0.2.1" }},
+		{
+			"a pipe, and then a socket address",
+			[]part{attributes(raw(), sourceOf(message(1, message(2, text(1, "/run/x")), message(1, text(2, "192.0.2.1")))))},
+			func(r *Request) { r.Source.Address = "192.0.2.1" },
+		},
+		{
+			"a port, and then its name",
+			[]part{attributes(raw(), sourceOf(message(1, message(1, text(2, "192.0.2.1"), number(3, 80), text(4, "http")))))},
+			func(r *Request) { r.Source.Address = "192.0.2.1" },
+		},
 		{"a port's name, and then a port", []part{attributes(raw(), sourceOf(message(1, message(1, text(4, "http"), number(3, 80)))))}, func(r *Request) { r.Source.Port = 80 }},
 		{"a port of more than 32 bits", []part{attributes(raw(), sourceOf(message(1, message(1, number(3, 1<<32+80)))))}, func(r *Request) { r.Source.Port = 80 }},
 

@@ -2,6 +2,7 @@ package decide
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -57,7 +58,7 @@ func TestMemoryOfTargetsIsBounded(t *testing.T) {
 	t.Parallel()
 	s := state(t, feed(t, rules))
 	for i := range maxTargets {
-		s.targets[fmt.Sprint(i)] = nil
+		s.targets[strconv.Itoa(i)] = nil
 	}
 	want := target("agents", github)
 	for range 2 {

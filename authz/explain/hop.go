@@ -114,8 +114,7 @@ func plainly(err error) string {
 	unknown := regexp.MustCompile(`field (\S+) not found in type \S+$`)
 	misplaced := regexp.MustCompile(`cannot unmarshal (\S+) (.*)into \S+$`)
 	texts := []string{err.Error()}
-	var several *yaml.TypeError
-	if errors.As(err, &several) {
+	if several, ok := errors.AsType[*yaml.TypeError](err); ok {
 		texts = slices.Clone(several.Errors)
 	}
 	for i, text := range texts {

@@ -255,8 +255,7 @@ func (d *Do) destination(a *surface.Action, t *decide.Target, port uint16) error
 
 // wordsOf is a refusal's text for a person.
 func wordsOf(err error) string {
-	var r *egress.Refusal
-	if errors.As(err, &r) {
+	if r, ok := errors.AsType[*egress.Refusal](err); ok {
 		return r.Text()
 	}
 	return err.Error()
