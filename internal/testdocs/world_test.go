@@ -75,6 +75,8 @@ func (w *world) real(text string) string {
 		{`\b3128\b`, w.proxy},
 		{`\b8080\b`, w.http},
 		{`\b9900\b`, w.health},
+		{`\bport: 443\b`, "port: " + w.tls},
+		{`\bports: 443  is 443\b`, "ports: " + w.tls + "  is " + w.tls},
 		{`\[443\]`, "[" + w.tls + "]"},
 		{`\[80\]`, "[" + w.plain + "]"},
 		{`(example\.com):443\b`, "${1}:" + w.tls},
