@@ -194,5 +194,5 @@ func (g *Guard) Run(ctx context.Context, stopped func()) error {
 	g.register.Shutdown()
 	g.closeExits()
 	end()
-	return errors.Join(append(errs, <-record, g.orders.Close())...)
+	return errors.Join(errors.Join(errs...), <-record, g.orders.Close())
 }

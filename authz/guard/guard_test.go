@@ -461,7 +461,9 @@ func TestCloseGivesUpWhatNewTook(t *testing.T) {
 	if err != nil {
 		t.Fatalf("the DNS port is taken: %v", err)
 	}
-	l.Close()
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
 	again, err := New(cfg)
 	if err != nil {
 		t.Fatalf("the record is held: %v", err)

@@ -2,6 +2,7 @@ package guard
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"log/slog"
 	"net"
@@ -43,7 +44,7 @@ func listen(t *testing.T, c *Caller) (net.Listener, string, *lines) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { l.Close(); rt.Close() })
+	t.Cleanup(func() { l.Close(); _ = rt.Close() })
 	return l, rt.Socket(), out
 }
 
@@ -96,7 +97,7 @@ func TestSocketRefusesAnotherProcess(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	if n, err := conn.Read(make([]byte, 1)); n != 0 || err != io.EOF {
+	if n, err := conn.Read(make([]byte, 1)); n != 0 || !errors.Is(err, io.EOF) {
 		t.Errorf("Read = %d, %v, want a closed connection", n, err)
 	}
 	if got := out.String(); !strings.Contains(got, "refused a process at the guard's socket") {

@@ -78,7 +78,8 @@ func TestEndLog(t *testing.T) {
 	}{
 		{
 			"done", func(hop string) *logdatav3.HTTPAccessLogEntry { return entry(hop, "via_upstream") },
-			audit.EndDone, Logged{In: 10, Out: 20, Duration: 1500 * time.Millisecond, Status: 200, Details: "via_upstream"},
+			audit.EndDone,
+			Logged{In: 10, Out: 20, Duration: 1500 * time.Millisecond, Status: 200, Details: "via_upstream"},
 		},
 		{
 			"the client closed its connection", func(hop string) *logdatav3.HTTPAccessLogEntry {
@@ -86,7 +87,8 @@ func TestEndLog(t *testing.T) {
 					e.CommonProperties.ResponseFlags.DownstreamConnectionTermination = true
 				})
 			},
-			audit.EndClientLeft, Logged{In: 10, Out: 20, Duration: 1500 * time.Millisecond, Status: 200, Details: "via_upstream", ClientLeft: true},
+			audit.EndClientLeft,
+			Logged{In: 10, Out: 20, Duration: 1500 * time.Millisecond, Status: 200, Details: "via_upstream", ClientLeft: true},
 		},
 		{
 			"the client reset its stream", func(hop string) *logdatav3.HTTPAccessLogEntry {
@@ -94,13 +96,15 @@ func TestEndLog(t *testing.T) {
 					e.CommonProperties.ResponseFlags.DownstreamRemoteReset = true
 				})
 			},
-			audit.EndClientLeft, Logged{In: 10, Out: 20, Duration: 1500 * time.Millisecond, Status: 200, Details: "http2.remote_reset", ClientLeft: true},
+			audit.EndClientLeft,
+			Logged{In: 10, Out: 20, Duration: 1500 * time.Millisecond, Status: 200, Details: "http2.remote_reset", ClientLeft: true},
 		},
 		{
 			"nothing but an id", func(hop string) *logdatav3.HTTPAccessLogEntry {
 				return &logdatav3.HTTPAccessLogEntry{CommonProperties: &logdatav3.AccessLogCommon{Metadata: entry(hop, "").GetCommonProperties().GetMetadata()}}
 			},
-			audit.EndDone, Logged{},
+			audit.EndDone,
+			Logged{},
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

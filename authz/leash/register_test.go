@@ -3,6 +3,7 @@ package leash
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -254,7 +255,7 @@ func TestTooManyPendingMeansNo(t *testing.T) {
 		r.enter(t, 1, 0)
 		h := r.enter(t, 2, 0)
 		third := &Hop{ID: idOf(3), Held: true}
-		if err := r.Enter(third); err != ErrFull {
+		if err := r.Enter(third); !errors.Is(err, ErrFull) {
 			t.Errorf("Enter = %v, want ErrFull", err)
 		}
 		r.Open(h.ID, false, never(t))

@@ -27,8 +27,6 @@ func managers(t *testing.T, visit func(listener string, m *hcmv3.HttpConnectionM
 
 func isProxy(listener string) bool { return listener == "agents/egress/3128" }
 
-func isInner(listener string) bool { return strings.HasPrefix(listener, "hopgate/tunnel/") }
-
 // TestOnlyProxiesTakeOldClients: Pythons up to 3.11 send CONNECT by HTTP/1.0
 // (trap 2), and nobody needs to anywhere else.
 func TestOnlyProxiesTakeOldClients(t *testing.T) {

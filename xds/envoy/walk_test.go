@@ -56,7 +56,8 @@ func all[M proto.Message](t testing.TB) map[string][]M {
 		})
 	}
 	if len(out) == 0 {
-		t.Fatalf("no %T in the test's graph", *new(M))
+		var none M
+		t.Fatalf("no %T in the test's graph", none)
 	}
 	return out
 }
@@ -69,6 +70,7 @@ func one[M proto.Message](t testing.TB, name string) M {
 			return m
 		}
 	}
-	t.Fatalf("no %T is named %s", *new(M), name)
-	panic("unreachable")
+	var none M
+	t.Fatalf("no %T is named %s", none, name)
+	return none
 }

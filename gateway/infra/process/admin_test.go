@@ -28,7 +28,7 @@ func admin(t *testing.T, h http.HandlerFunc) *process.Admin {
 	s := &http.Server{Handler: h, ReadHeaderTimeout: time.Second}
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(l) }()
-	t.Cleanup(func() { s.Close(); <-served })
+	t.Cleanup(func() { _ = s.Close(); <-served })
 	return process.NewAdmin(path)
 }
 
