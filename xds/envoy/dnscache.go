@@ -42,11 +42,45 @@ func private() []string {
 	return []string{"10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16", "198.18.0.0/15", "fc00::/7"}
 }
 
+// nat64 is space that an operator can open too (RFC 6052, RFC 8215), but not
+// what in it leads to an IPv4 address that never opens.
+const nat64 = "64:ff9b::/32"
+
 func (c cache) denied() []string {
-	if c == cacheInside {
-		return neverOpen()
+	if c != cacheInside {
+		return append(neverOpen(), private()...)
 	}
-	return append(neverOpen(), private()...)
+	var out []string
+	for _, p := range neverOpen() {
+		switch prefix := netip.MustParsePrefix(p); {
+		case prefix.Addr().Is4():
+			out = append(out, p, translated(prefix).String())
+		case prefix.Overlaps(netip.MustParsePrefix(nat64)):
+			out = append(out, without(prefix, netip.MustParsePrefix(nat64))...)
+		default:
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// translated is an IPv4 range as NAT64's well-known prefix has it (RFC 6052
+// section 2.1).
+func translated(p netip.Prefix) netip.Prefix {
+	b, last := netip.MustParsePrefix(nat64).Addr().As16(), p.Addr().As4()
+	copy(b[12:], last[:])
+	return netip.PrefixFrom(netip.AddrFrom16(b), 96+p.Bits())
+}
+
+// without is p but for a range in it: at each bit on the way, the other half.
+func without(p, hole netip.Prefix) []string {
+	var out []string
+	for n := p.Bits(); n < hole.Bits(); n++ {
+		b := hole.Addr().As16()
+		b[n/8] ^= 0x80 >> (n % 8)
+		out = append(out, netip.PrefixFrom(netip.AddrFrom16(b), n+1).Masked().String())
+	}
+	return out
 }
 
 // config is the cache's configuration. All copies of one name must be equal,
