@@ -128,3 +128,14 @@ func (s *Service) Last(h *leash.Hop, code string) leash.Last {
 	e := denial.Last(c, d, o)
 	return leash.Last{Event: e.Name, Data: e.Data, Text: c.Name + ": " + c.Text}
 }
+
+// Warn says ahead that the life of a hop will end (leash.Words).
+func (s *Service) Warn(h *leash.Hop) leash.Last {
+	var d surface.Denial
+	var o denial.Occasion
+	if held, ok := h.Subject.(*Held); ok {
+		d.RequestID, o = h.ID.String(), held.said
+	}
+	e := denial.Warning(s.codes.Get(denial.TokenExpiring), d, o)
+	return leash.Last{Event: e.Name, Data: e.Data}
+}

@@ -23,6 +23,9 @@ type Words interface {
 	Words(h *Hop, code string) Reply
 	// Last says it at the end of an answer that is flowing.
 	Last(h *Hop, code string) Last
+	// Warn says ahead that the hop will end by itself; no data: its protocol
+	// has no place for that.
+	Warn(h *Hop) Last
 }
 
 // Reply is an HTTP answer.
@@ -130,6 +133,9 @@ func (h *Holder) open(s *side, id ID, relayed bool) (*Hop, *relay) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.hop, _ = h.register.Open(id, true, r.cut)
+	if r.hop != nil {
+		r.warnAhead(h.register.cfg.Now())
+	}
 	return r.hop, r
 }
 

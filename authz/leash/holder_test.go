@@ -69,7 +69,11 @@ func (e *envoy) Send(m *procv3.ProcessingResponse) error {
 func line(m *procv3.ProcessingResponse) string {
 	switch r := m.GetResponse().(type) {
 	case *procv3.ProcessingResponse_RequestHeaders:
-		return "go on"
+		return strings.Join(append([]string{"go on"}, r.RequestHeaders.GetResponse().GetHeaderMutation().GetRemoveHeaders()...), " without ")
+	case *procv3.ProcessingResponse_ResponseHeaders:
+		return "headers"
+	case *procv3.ProcessingResponse_ResponseBody:
+		return bodyLine(m)
 	case *procv3.ProcessingResponse_ResponseTrailers:
 		return "trailers"
 	case *procv3.ProcessingResponse_ImmediateResponse:
@@ -85,6 +89,20 @@ func line(m *procv3.ProcessingResponse) string {
 	default:
 		return fmt.Sprintf("%T", r)
 	}
+}
+
+// bodyLine shows a piece of a body, whether it is the last, and how the hop
+// ended by it.
+func bodyLine(m *procv3.ProcessingResponse) string {
+	b := m.GetResponseBody().GetResponse().GetBodyMutation().GetStreamedResponse()
+	out := fmt.Sprintf("%q", b.GetBody())
+	if b.GetEndOfStream() {
+		out += " end"
+	}
+	if end := m.GetDynamicMetadata().GetFields()[wire.EndNamespace].GetStructValue().GetFields()[wire.MetaEnd].GetStringValue(); end != "" {
+		out += " " + end
+	}
+	return out
 }
 
 func (e *envoy) took() []string {
@@ -118,7 +136,12 @@ func (plainWords) Words(h *Hop, code string) Reply {
 	return r
 }
 
-func (plainWords) Last(_ *Hop, code string) Last { return Last{Data: []byte(code)} }
+func (plainWords) Last(_ *Hop, code string) Last {
+	return Last{Data: []byte(code), Text: "ended for " + code}
+}
+
+// Warn has nothing to say ahead.
+func (plainWords) Warn(*Hop) Last { return Last{} }
 
 // verdict is a judge that always says the same.
 type verdict string

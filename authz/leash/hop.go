@@ -46,6 +46,18 @@ const (
 // State reports whether the hop is live: its hold is open, or it has none.
 func (h *Hop) live() bool { return state(h.state.Load()) == stateLive }
 
+// wordLead is how long before a known end a relay says its last word: at the
+// end itself Envoy breaks the hop off, and no word comes through.
+const wordLead = 250 * time.Millisecond
+
+// lead is when a hop that has left to live is ended by us.
+func (h *Hop) lead(left time.Duration) time.Duration {
+	if h.Relay && left > 4*wordLead {
+		return left - wordLead
+	}
+	return left
+}
+
 // Cut is an order to end a hop now.
 type Cut struct {
 	// Code is a name of the denial table.

@@ -146,7 +146,7 @@ func (r *Register) Open(id ID, relayed bool, cut func(Cut)) (*Hop, bool) {
 	h.state.Store(uint32(stateLive))
 	h.cut = cut
 	if !h.Until.IsZero() {
-		h.timer = time.AfterFunc(h.Until.Sub(r.cfg.Now()), func() {
+		h.timer = time.AfterFunc(h.lead(h.Until.Sub(r.cfg.Now())), func() {
 			r.Cut(id, Cut{Code: "expired", Detail: wire.DetailExpired})
 		})
 	}

@@ -56,6 +56,7 @@ type relay struct {
 	warning  *Last             // guarded by mu; waits for its place
 	timer    *time.Timer       // guarded by mu
 	kill     *time.Timer       // guarded by mu; breaks off what cannot be sent
+	ahead    *time.Timer       // guarded by mu; warns of the end
 	over     bool              // guarded by mu; nothing more is sent
 }
 
@@ -189,6 +190,16 @@ func (r *relay) Warn(l Last) {
 	_ = r.warn() // an error means that Envoy has gone, and the hop with it
 }
 
+// warnBefore is how long before its end a hop is told of it.
+const warnBefore = 30 * time.Second
+
+// warnAhead has a hop told of its end that will live long enough; mu is held.
+func (r *relay) warnAhead(now time.Time) {
+	if left := r.hop.Until.Sub(now); !r.hop.Until.IsZero() && left > 2*warnBefore {
+		r.ahead = time.AfterFunc(left-warnBefore, func() { r.Warn(r.words.Warn(r.hop)) })
+	}
+}
+
 // cut ends the hop: with a word where there is a place for one, or with an
 // answer where there has been none, or else by a reset. It does not wait; what
 // cannot be sent in time, because the client does not read, is broken off.
@@ -250,6 +261,9 @@ func (r *relay) spare() {
 
 func (r *relay) finish() {
 	r.over = true
+	if r.ahead != nil {
+		r.ahead.Stop()
+	}
 	if r.timer != nil {
 		r.timer.Stop()
 	}
