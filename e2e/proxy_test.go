@@ -232,6 +232,9 @@ func TestProxyAbsoluteForm(t *testing.T) {
 	}
 	_, a = tunnelBy(t, o.Gateway, "GET /open/z HTTP/1.1\r\nHost: evil.example\r\n"+proxyAuth(o.Token())+"\r\n")
 	a.want(t, 403, "no_rule")
+	_, a = tunnelBy(t, o.Gateway, "GET http://site.example:"+o.site.port()+"@evil.example/open/z HTTP/1.1\r\nHost: x\r\n"+proxyAuth(o.Token())+"\r\n")
+	a.want(t, 403, "no_rule")
+	o.Recorded(t, "that the user is no host", func(r audit.Record) bool { return r.Host == "evil.example" && r.Path == "/open/z" })
 	for _, r := range o.site.requests() {
 		if r.Header.Get("X-Forwarded-For")+r.Header.Get("X-Request-Id")+r.Header.Get("X-Forwarded-Proto") != "" {
 			t.Errorf("the site was told of the agent: %v", r.Header)

@@ -44,14 +44,14 @@ func pages(t testing.TB, u *upstream, fields ...string) *testgateway.Gateway {
 func TestTokens(t *testing.T) {
 	t.Parallel()
 	u := newUpstream(t, nil)
-	g := pages(t, u, "streams: {minRemaining: 30s}")
+	g := pages(t, u, "streams: {minRemaining: 3m}")
 	good := g.Token()
 	parts := strings.Split(good, ".")
 	other := strings.Split(g.Token(agent("admin")), ".")
 	for _, tc := range []struct{ name, token, code string }{
 		{"none", "", "token_missing"},
 		{"expired", g.Token(issued(longAgo)), "token_expired"},
-		{"about to expire", g.Token(lifetime(20 * time.Second)), "token_expiring"},
+		{"about to expire", g.Token(lifetime(2 * time.Minute)), "token_expiring"},
 		{"not yet", g.Token(issued(-time.Hour)), "token_not_yet"},
 		{"too long a life", g.Token(lifetime(48 * time.Hour)), "token_too_long"},
 		{"another trust domain", g.Token(audience("elsewhere.example")), "token_wrong_domain"},
