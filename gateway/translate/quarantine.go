@@ -1,6 +1,7 @@
 package translate
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/hopgate/hopgate/gateway/api/feedv1"
@@ -73,7 +74,7 @@ func quarantine(v *v1alpha1.Quarantine) (feedv1.Quarantine, error) {
 func quarantinePlace(p *v1alpha1.QuarantinePlace) (feedv1.Place, error) {
 	switch {
 	case (p.Backend == nil) == (p.Host == ""):
-		return feedv1.Place{}, fmt.Errorf("a place is a backend or a host")
+		return feedv1.Place{}, errors.New("a place is a backend or a host")
 	case p.Backend == nil:
 		return feedv1.Place{Host: p.Host}, nil
 	case p.Backend.Kind != kindXBackend && p.Backend.Kind != kindService:
