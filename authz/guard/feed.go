@@ -46,13 +46,14 @@ func (g *Guard) ApplyFeed(f *feedv1.Snapshot) error {
 	if err != nil {
 		return fmt.Errorf("apply feed: %w", err)
 	}
-	if err := g.tokens.Apply(f.TrustDomains); err != nil {
-		next.undo()
-		return fmt.Errorf("apply feed: trust domains: %w", err)
-	}
+	// Quarantines first: should the next step fail, they close too much.
 	if err := g.orders.SetObjects(cutOff); err != nil {
 		next.undo()
 		return fmt.Errorf("apply feed: %w", err)
+	}
+	if err := g.tokens.Apply(f.TrustDomains); err != nil {
+		next.undo()
+		return fmt.Errorf("apply feed: trust domains: %w", err)
 	}
 	g.secrets.Apply(f.Credentials)
 	g.epoch++

