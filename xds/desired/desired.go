@@ -115,7 +115,7 @@ func endpoints(e *graph.Endpoints) *serve.Resource {
 }
 
 func (b *Builder) listener(l *graph.Listener) *serve.Resource {
-	return single(typeOf(&listenerv3.Listener{}), l.Name, l.Owner, hash(listenerVersion(l)), func() (proto.Message, error) {
+	return single(typeOf(&listenerv3.Listener{}), envoy.ListenerName(l), l.Owner, hash(listenerVersion(l)), func() (proto.Message, error) {
 		return envoy.Listener(l, b.settings), nil
 	})
 }

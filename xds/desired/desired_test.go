@@ -39,9 +39,9 @@ Cluster Service/agents/tools/80 Service/agents/tools
 Cluster XBackend/agents/llm XBackend/agents/llm
 Cluster host/agents/egress/web.example/8443 GatewayConfig/agents/laptop
 ClusterLoadAssignment Service/agents/tools/80 Service/agents/tools
-Listener agents/egress/3128 Gateway/agents/egress
-Listener agents/egress/8080 Gateway/agents/egress
-Listener agents/egress/8443 Gateway/agents/egress
+Listener agents/egress/3128@127.0.0.1 Gateway/agents/egress
+Listener agents/egress/8080@127.0.0.1 Gateway/agents/egress
+Listener agents/egress/8443@127.0.0.1 Gateway/agents/egress
 Secret Secret/agents/tls Gateway/agents/egress
 Secret ConfigMap/agents/roots Gateway/agents/egress
 RouteConfiguration agents/egress/3128 Gateway/agents/egress
@@ -250,10 +250,10 @@ func TestOneChange(t *testing.T) {
 			tls.Certificates = append(slices.Clone(tls.Certificates), graph.Certificate{Name: "Secret/agents/more", Chain: []byte("m"), Key: []byte("m")})
 			l.TLS = &tls
 			g.Listeners = replaced(g.Listeners, 2, &l)
-		}, []string{"Listener agents/egress/8443", "Secret Secret/agents/more"}},
+		}, []string{"Listener agents/egress/8443@127.0.0.1", "Secret Secret/agents/more"}},
 		{"a listener that goes", func(g *graph.Graph) {
 			g.Listeners, g.Tables = g.Listeners[:2], g.Tables[:2]
-		}, []string{"Listener agents/egress/8443", "RouteConfiguration agents/egress/8443", "Secret ConfigMap/agents/roots", "Secret Secret/agents/tls"}},
+		}, []string{"Listener agents/egress/8443@127.0.0.1", "RouteConfiguration agents/egress/8443", "Secret ConfigMap/agents/roots", "Secret Secret/agents/tls"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

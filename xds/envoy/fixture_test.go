@@ -30,7 +30,7 @@ func mustResources(t testing.TB, g *graph.Graph) []Named {
 		out = append(out, named(e.Name, LoadAssignment(e)))
 	}
 	for _, l := range g.Listeners {
-		out = append(out, named(l.Name, Listener(l, s)))
+		out = append(out, named(ListenerName(l), Listener(l, s)))
 		if l.TLS != nil {
 			out = append(out, named(l.TLS.Certificates[0].Name, CertificateSecret(l.TLS.Certificates[0])), named(l.TLS.ClientCAName, ClientCASecret(l.TLS)))
 		}

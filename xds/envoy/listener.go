@@ -1,6 +1,8 @@
 package envoy
 
 import (
+	"strings"
+
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 
 	"github.com/hopgate/hopgate/gateway/graph"
@@ -9,6 +11,17 @@ import (
 // chainName is that of a listener's one filter chain: a rename would drain.
 const chainName = "c0"
 
+// ListenerName is the name of the Envoy listener of l: one at another address
+// is another one. Under one name Envoy would bind the new address before it
+// lets go of the old one, which is refused where one of them holds the other.
+func ListenerName(l *graph.Listener) string { return l.Name + "@" + l.Address.String() }
+
+// ListenerOf is the graph's name of the listener that has this name in Envoy.
+func ListenerOf(name string) string {
+	name, _, _ = strings.Cut(name, "@")
+	return name
+}
+
 // Listener is the Envoy listener of l.
 func Listener(l *graph.Listener, s Settings) *listenerv3.Listener {
 	fc := &listenerv3.FilterChain{
@@ -16,7 +29,7 @@ func Listener(l *graph.Listener, s Settings) *listenerv3.Listener {
 		Filters: []*listenerv3.Filter{manager(shapeOf(l.Kind), cacheGuard, l.Name, s)},
 	}
 	out := &listenerv3.Listener{
-		Name:         l.Name,
+		Name:         ListenerName(l),
 		Address:      socketAddress(l.Address, l.Port),
 		FilterChains: []*listenerv3.FilterChain{fc},
 		// With reuse_port a second process of the same user would share the

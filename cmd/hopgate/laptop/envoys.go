@@ -14,6 +14,7 @@ import (
 	"github.com/hopgate/hopgate/gateway/infra/process"
 	"github.com/hopgate/hopgate/gateway/translate"
 	"github.com/hopgate/hopgate/xds/desired"
+	"github.com/hopgate/hopgate/xds/envoy"
 	"github.com/hopgate/hopgate/xds/serve"
 )
 
@@ -38,7 +39,7 @@ func newEnvoys(l *Laptop) *envoys {
 func (e *envoys) ApplyGraph(g *graph.Graph) error {
 	addrs := make(map[string]netip.AddrPort, len(g.Listeners))
 	for _, l := range g.Listeners {
-		addrs[l.Name] = netip.AddrPortFrom(l.Address, l.Port)
+		addrs[envoy.ListenerName(l)] = netip.AddrPortFrom(l.Address, l.Port)
 	}
 	e.mu.Lock()
 	e.listeners = addrs
@@ -78,7 +79,7 @@ func outcomeOf(o serve.Outcome) translate.Outcome {
 		out := translate.Outcome{State: translate.OutcomeRefused}
 		for _, f := range o.Faults {
 			words = append(words, f.Message)
-			out.Parts = append(out.Parts, translate.RefusedPart{Name: f.Name, Message: f.Message})
+			out.Parts = append(out.Parts, translate.RefusedPart{Name: envoy.ListenerOf(f.Name), Message: f.Message})
 		}
 		out.Message = strings.Join(words, "; ")
 		return out
@@ -97,16 +98,21 @@ const portPoll = time.Second
 func (e *envoys) watchPorts(o serve.Outcome) {
 	for _, f := range o.Faults {
 		if f.TypeURL == listenerType && !f.Kept {
-			e.watchPort(f.Name)
+			e.watchPort(f.Name, strings.Contains(f.Message, inUse))
 		}
 	}
 }
 
-func (e *envoys) watchPort(name string) {
+// inUse is how Envoy says that it could not bind.
+const inUse = "Address already in use"
+
+// watchPort waits for a port that is in use, or was a moment ago: it may be a
+// listener of ours that had it and is gone by now.
+func (e *envoys) watchPort(name string, taken bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	a, ok := e.listeners[name]
-	if !ok || e.waiting[name] || e.ctx == nil || process.PortFree(a) {
+	if !ok || e.waiting[name] || e.ctx == nil || (!taken && process.PortFree(a)) {
 		return
 	}
 	e.waiting[name] = true
