@@ -8,7 +8,7 @@ DEMOFLAGS ?=
 BENCHFLAGS ?=
 # How long `make fuzz` spends on each target, and what `make race` runs.
 FUZZTIME ?= 10s
-RACE ?= ./authz/... ./cmd/... ./gateway/controller/... ./gateway/infra/... ./gateway/source/... ./xds/serve/...
+RACE ?= ./authz/... ./cmd/... ./gateway/controller/... ./gateway/infra/... ./gateway/source/file ./xds/...
 
 .DEFAULT_GOAL := help
 .PHONY: help build demo test race e2e lint fmt generate verify bench fuzz envoy clean
