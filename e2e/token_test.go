@@ -2,10 +2,18 @@ package e2e
 
 import (
 	"crypto/rand"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
 
 	"github.com/hopgate/hopgate/authz/audit"
 	"github.com/hopgate/hopgate/authz/token"
@@ -174,5 +182,60 @@ func TestForwardToken(t *testing.T) {
 	get(t, g, "/vetted/x", good).want(t, 200, "")
 	if <-seen != good {
 		t.Error("the vetted backend was not handed the token")
+	}
+}
+
+// TestListenerWithoutTokens: where no trust domain is believed a token counts
+// for nothing, and is taken off all the same.
+func TestListenerWithoutTokens(t *testing.T) {
+	t.Parallel()
+	u := newUpstream(t, nil)
+	open := strings.Replace(config("listeners: [{name: agents, trustDomainRefs: []}]"), "unmatched: Deny", "unmatched: Allow", 1)
+	g := testgateway.Run(t, map[string]string{
+		"gateway.yaml": testgateway.Listeners + open + service("page", u.port(), plain, "/page") + service("guarded", u.port(), plain, "/guarded"),
+		"policy.yaml": strings.Replace(policy("guarded", allow("all", "{type: HTTP, http: [{paths: ['/**']}]}")),
+			"kind: Gateway, name: egress", "kind: HTTPRoute, name: guarded", 1),
+	})
+	get(t, g, "/page/x", g.Token()).want(t, 200, "")
+	get(t, g, "/page/x", "no token at all").want(t, 200, "")
+	get(t, g, "/guarded/x", g.Token()).want(t, 403, "no_rule")
+	for _, r := range g.Records(t) {
+		if r.Subject != "" || r.Txn != "" {
+			t.Errorf("a token was believed: %+v", r)
+		}
+	}
+}
+
+// TestDenialOfACall: a gRPC call is denied by a status whose message begins
+// with the code.
+func TestDenialOfACall(t *testing.T) {
+	t.Parallel()
+	g := testgateway.Run(t, map[string]string{
+		"gateway.yaml": testgateway.Listeners + config() + service("grpc", grpcPort(t), h2c, "/grpc.health.v1.Health"),
+		"policy.yaml":  policy("all", "{name: check, from: {agents: [{name: researcher}]}, to: {type: HTTP, http: [{paths: ['/grpc.health.v1.Health/Check']}]}, action: Allow}"),
+	})
+	c, err := grpc.NewClient(fmt.Sprint("127.0.0.1:", g.HTTP), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	for _, tc := range []struct {
+		name, token string
+		code        codes.Code
+		says        string
+	}{
+		{"allowed", g.Token(), codes.OK, ""},
+		{"another agent", g.Token(agent("intern")), codes.PermissionDenied, "no_rule: "},
+		{"expired", g.Token(issued(longAgo)), codes.Unauthenticated, "token_expired: "},
+		{"none", "", codes.Unauthenticated, "token_missing: "},
+	} {
+		ctx := t.Context()
+		if tc.token != "" {
+			ctx = metadata.AppendToOutgoingContext(ctx, "txn-token", tc.token)
+		}
+		_, err := healthv1.NewHealthClient(c).Check(ctx, &healthv1.HealthCheckRequest{})
+		if s := status.Convert(err); s.Code() != tc.code || !strings.HasPrefix(s.Message(), tc.says) {
+			t.Errorf("%s: %v", tc.name, err)
+		}
 	}
 }
