@@ -25,7 +25,8 @@ func (c *Codec) Name() string { return "proto" }
 // Marshal writes an answer or any protobuf message.
 func (c *Codec) Marshal(v any) (mem.BufferSlice, error) {
 	if r, ok := v.(*reply); ok {
-		return mem.BufferSlice{mem.SliceBuffer(r.data)}, nil
+		r.list[0] = r
+		return r.list[:], nil
 	}
 	return c.rest.Marshal(v)
 }

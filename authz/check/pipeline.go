@@ -45,7 +45,7 @@ func (s *Service) judge(ctx context.Context, w *work, in inside) bool {
 	if w.hop.Target.Entry != wire.EntryRoute && !s.reachable(w, in) {
 		return false
 	}
-	w.verdict = decide.Decide(&w.hop, w.now, nil)
+	w.verdict.Decide(&w.hop, w.now, nil)
 	if !w.verdict.Allowed {
 		return w.deny(w.verdict.Code)
 	}

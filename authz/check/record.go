@@ -16,22 +16,24 @@ import (
 )
 
 // write keeps the decision. A durable one is on disk when it returns.
-func (s *Service) write(ctx context.Context, w *work, r audit.Record) error {
+func (s *Service) write(ctx context.Context, w *work, kind audit.Kind) error {
+	s.record(w, kind)
 	if w.verdict.Outcome.Duties.Audit == v1alpha1.AuditDurable {
-		return s.cfg.Recorder.AppendDurable(ctx, r)
+		return s.cfg.Recorder.AppendDurable(ctx, w.record)
 	}
-	return s.cfg.Recorder.Append(r)
+	return s.cfg.Recorder.Append(w.record)
 }
 
-// recordOf is the decision on w, as far as it came. Strings may be views of
-// the request: the log keeps none of them.
-func (s *Service) recordOf(w *work, kind audit.Kind) audit.Record {
-	r := audit.Record{
+// record makes w.record of the decision, as far as it came. Strings may be
+// views of the request: the log keeps none of them.
+func (s *Service) record(w *work, kind audit.Kind) {
+	w.record = audit.Record{
 		Time: w.now, Kind: kind, Hop: audit.HopID(w.id), RequestID: w.name,
-		Source: source(&w.req.Source),
+		Source: source(&w.req.Source), Seen: w.record.Seen[:0],
 	}
-	w.recordTarget(&r)
-	w.recordCaller(&r)
+	r := &w.record
+	w.recordTarget(r)
+	w.recordCaller(r)
 	a := &w.hop.Action
 	r.Surface, r.Method, r.Name = string(a.Kind), a.Method, a.Name
 	r.Host, r.Port, r.Path = a.Host, a.Port, a.Path
@@ -40,8 +42,7 @@ func (s *Service) recordOf(w *work, kind audit.Kind) audit.Record {
 		r.Method, r.Host = w.req.Method, withoutUser(w.req.Host)
 		r.Path, _ = cutQuery(w.req.Path)
 	}
-	s.recordVerdict(w, &r)
-	return r
+	s.recordVerdict(w, r)
 }
 
 func (w *work) recordTarget(r *audit.Record) {
@@ -91,9 +92,7 @@ func (s *Service) recordVerdict(w *work, r *audit.Record) {
 		return
 	}
 	q := policy.Question{Peer: w.hop.Peer, Claims: w.hop.Claims, Action: &w.hop.Action}
-	seen := o.Seen(&q)
-	r.Seen = make([]audit.Field, 0, len(seen)+2)
-	for _, f := range seen {
+	for _, f := range o.Seen(&q, &w.seen) {
 		r.Seen = append(r.Seen, audit.Field(f))
 	}
 	w.recordLimits(r)
@@ -148,7 +147,7 @@ func source(p *Peer) netip.AddrPort {
 func (s *Service) Ended(h *leash.Hop, e leash.Ending) {
 	r := audit.Record{Time: s.cfg.Now(), Kind: audit.KindEnd, Hop: audit.HopID(h.ID), End: e.How, Duration: e.Lived.Round(time.Microsecond), Code: e.CutCode}
 	if held, ok := h.Subject.(*Held); ok {
-		held.release(s)
+		held.over(s)
 		if c := held.hop.Claims; c != nil {
 			r.Txn, r.Domain = c.Txn, c.Domain.String()
 		}

@@ -14,6 +14,7 @@ import (
 	"github.com/hopgate/hopgate/authz/audit"
 	"github.com/hopgate/hopgate/authz/denial"
 	"github.com/hopgate/hopgate/authz/leash"
+	"github.com/hopgate/hopgate/authz/strictjson"
 	"github.com/hopgate/hopgate/authz/surface"
 	"github.com/hopgate/hopgate/authz/surface/mcp"
 	"github.com/hopgate/hopgate/gateway/api/wire"
@@ -30,8 +31,11 @@ type question struct {
 	taken bool
 }
 
-// reply is an encoded answer.
-type reply struct{ data []byte }
+// reply is an encoded answer, and the list of one buffer that grpc takes it as.
+type reply struct {
+	mem.SliceBuffer
+	list [1]mem.Buffer
+}
 
 // checkMethod is the full name of the call.
 const checkMethod = "/envoy.service.auth.v3.Authorization/Check"
@@ -63,7 +67,7 @@ func (s *Service) check(ctx context.Context, q *question) *reply {
 	w.question = q
 	w.users.Add(1)
 	s.answer(ctx, w)
-	out := &reply{bytes.Clone(w.answer.Bytes())}
+	out := &reply{SliceBuffer: bytes.Clone(w.answer.Bytes())}
 	s.drop(w)
 	return out
 }
@@ -117,7 +121,7 @@ func (s *Service) read(w *work) bool {
 // refuse records and says a denial. One that cannot be recorded is a denial
 // all the same.
 func (s *Service) refuse(ctx context.Context, w *work) {
-	if err := s.write(ctx, w, s.recordOf(w, audit.KindDeny)); err != nil {
+	if err := s.write(ctx, w, audit.KindDeny); err != nil {
 		s.cfg.Log.Warn("a denial is not recorded", "hop", w.name, "code", w.code, "error", err)
 	}
 	s.count(w, "deny")
@@ -128,7 +132,7 @@ func (s *Service) refuse(ctx context.Context, w *work) {
 // be recorded is not let in, and one that cannot be entered takes its record
 // back by a denial.
 func (s *Service) admit(ctx context.Context, w *work) bool {
-	if err := s.write(ctx, w, s.recordOf(w, audit.KindBegin)); err != nil {
+	if err := s.write(ctx, w, audit.KindBegin); err != nil {
 		s.cfg.Log.Warn("denied, because it cannot be recorded", "hop", w.name, "error", err)
 		return w.deny(denial.AuditUnavailable)
 	}
@@ -139,7 +143,7 @@ func (s *Service) admit(ctx context.Context, w *work) bool {
 		Until: w.now.Add(w.verdict.Life), Subject: held,
 	}
 	if err := s.cfg.Register.Enter(h); err != nil {
-		held.release(s)
+		held.over(s)
 		return w.deny(denial.Overloaded)
 	}
 	return true
@@ -185,12 +189,24 @@ func (s *Service) Again(h *leash.Hop) (code string) {
 	return s.redecide(held, false)
 }
 
-// release gives back what was kept for deciding again.
-func (h *Held) release(s *Service) {
+// release gives back what was kept for deciding again, and keeps a copy of it.
+func (h *Held) release(s *Service) { h.part(s, h.keep) }
+
+// over is release of a hop that is over: nobody judges it any more, so that its
+// arguments are not kept.
+func (h *Held) over(s *Service) {
+	h.part(s, func() {
+		h.hop.Action.Args, h.argsLost = strictjson.Value{}, true
+		h.keep()
+	})
+}
+
+// part has keep copy what is needed of the work, and gives it back.
+func (h *Held) part(s *Service, keep func()) {
 	h.mu.Lock()
 	w := h.work
 	if w != nil {
-		h.keep()
+		keep()
 		h.work = nil
 	}
 	h.mu.Unlock()

@@ -6,10 +6,12 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/hopgate/hopgate/authz/audit"
 	"github.com/hopgate/hopgate/authz/credential"
 	"github.com/hopgate/hopgate/authz/decide"
 	"github.com/hopgate/hopgate/authz/denial"
 	"github.com/hopgate/hopgate/authz/leash"
+	"github.com/hopgate/hopgate/authz/policy"
 	"github.com/hopgate/hopgate/authz/surface"
 	"github.com/hopgate/hopgate/authz/surface/egress"
 	"github.com/hopgate/hopgate/authz/surface/llm"
@@ -57,6 +59,10 @@ type work struct {
 	code, reason, text string
 
 	answer Answer
+
+	// record and seen are used to write the decision down.
+	record audit.Record
+	seen   policy.Rendering
 }
 
 // reset makes w ready for another question.
@@ -64,7 +70,11 @@ func (w *work) reset() {
 	w.mcp.Reset()
 	w.llm.Reset()
 	clear(w.secrets)
-	*w = work{mcp: w.mcp, llm: w.llm, answer: w.answer, secrets: w.secrets[:0]}
+	clear(w.record.Seen)
+	*w = work{
+		mcp: w.mcp, llm: w.llm, answer: w.answer, secrets: w.secrets[:0],
+		record: audit.Record{Seen: w.record.Seen[:0]}, seen: w.seen,
+	}
 }
 
 // deny notes why and reports false, for steps that end there.

@@ -16,30 +16,42 @@ const withoutToken = time.Hour
 
 // Decide gives h its verdict. tr takes down why; nil: nobody reads it.
 func Decide(h *Hop, now time.Time, tr *policy.Trace) Verdict {
+	var v Verdict
+	v.Decide(h, now, tr)
+	return v
+}
+
+// Decide makes v, whatever it was, the verdict on h, as the function Decide
+// does.
+func (v *Verdict) Decide(h *Hop, now time.Time, tr *policy.Trace) {
+	*v = Verdict{}
 	if h.Target.Listener == nil {
-		return Verdict{Code: denial.NoRoute}
+		v.Code = denial.NoRoute
+		return
 	}
 	if h.Claims != nil && !slices.Contains(h.Target.Listener.TrustDomains, h.Claims.Domain) {
 		// They were believed once: by a feed before this one.
-		return Verdict{Code: denial.TokenWrongDomain}
+		v.Code = denial.TokenWrongDomain
+		return
 	}
 	left, code := remaining(h, now)
 	if code != "" {
-		return Verdict{Code: code}
+		v.Code = code
+		return
 	}
 	q := policy.Question{Peer: h.Peer, Claims: h.Claims, Action: &h.Action}
-	v := Verdict{Outcome: h.Target.Levels.Decide(&q, tr)}
+	h.Target.Levels.DecideTo(&v.Outcome, &q, tr)
 	switch {
 	case v.Outcome.Effect == policy.Neutral && h.Target.Gateway.Unmatched == v1alpha1.UnmatchedAllow:
 	case v.Outcome.Effect == policy.Neutral:
 		v.Code = denial.Unmatched
-		return v
+		return
 	case v.Outcome.Effect != policy.Allow:
 		v.Code = needToken(h, &v.Outcome)
-		return v
+		return
 	}
 	v.Life = life(&v.Outcome.Duties, h, left, now)
-	return grant(h, v)
+	v.grant(h)
 }
 
 // needToken is the code of a denial. Who has not said who they are is told to
@@ -71,17 +83,16 @@ func remaining(h *Hop, now time.Time) (time.Duration, string) {
 }
 
 // grant fills in an allow: how long, and how it is held.
-func grant(h *Hop, v Verdict) Verdict {
+func (v *Verdict) grant(h *Hop) {
 	switch {
 	case v.Outcome.Duties.TLS == v1alpha1.TLSInspect, v.Outcome.Duties.ForwardToken == v1alpha1.ForwardTokenExchange:
 		v.Code, v.Life = denial.NotAvailable, 0
-		return v
+		return
 	case v.Life < time.Millisecond:
 		v.Code, v.Life = denial.TokenExpiring, 0
-		return v
+		return
 	}
 	v.Allowed, v.Hold = true, holdOf(h, v.Life)
-	return v
 }
 
 // holdOf is how a hop is held: by a relay where a last word can be said, which

@@ -253,7 +253,8 @@ func TestGrant(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			h := &Hop{Target: &Target{Gateway: &Gateway{Gateway: feedv1.Gateway{Unleashed: tc.unleashed}}}}
-			v := grant(h, Verdict{Outcome: policy.Outcome{Duties: tc.duties}, Life: tc.life})
+			v := Verdict{Outcome: policy.Outcome{Duties: tc.duties}, Life: tc.life}
+			v.grant(h)
 			if v.Code != tc.code || v.Allowed != (tc.code == "") || v.Hold != tc.hold {
 				t.Errorf("allowed %v, code %q, hold %q", v.Allowed, v.Code, v.Hold)
 			}

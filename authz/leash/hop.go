@@ -31,7 +31,8 @@ type Hop struct {
 	timer   *time.Timer   // guarded by the register's shard
 	cutBy   Cut           // guarded by the register's shard
 	closed  time.Time     // guarded by the register's shard
-	log     *Logged       // guarded by the register's shard
+	log     *Logged       // guarded by the register's shard; nil, or logged
+	logged  Logged        // guarded by the register's shard
 	down    bool          // guarded by the register's shard; the gateway went down first
 }
 

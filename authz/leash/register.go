@@ -206,7 +206,8 @@ func (r *Register) Logged(id ID, l Logged) {
 	if h == nil {
 		return
 	}
-	h.log = &l
+	h.logged = l
+	h.log = &h.logged
 	// A hold that is open still closes within the moment; a hop that never
 	// got one is over with its log.
 	r.finish(s.hops, h, !h.Held || !h.live())

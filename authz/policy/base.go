@@ -13,6 +13,11 @@ func (d *decision) base(v *level, counted, reported *tally) {
 	if !d.e.q.Action.Base || d.e.q.Action.Kind != v1alpha1.SurfaceTools || len(v.namers) == 0 {
 		return
 	}
+	d.named(v, counted, reported)
+}
+
+// named is base for a base method on a level that may name servers.
+func (d *decision) named(v *level, counted, reported *tally) {
 	c, r := tally{}, tally{}
 	allCounted, allAny := true, true
 	for i := range v.namers {
@@ -26,8 +31,8 @@ func (d *decision) base(v *level, counted, reported *tally) {
 		reported.adopt(&r)
 	case allAny:
 		// Only with those that do not count every server is named.
-		both := c.with(&r)
-		reported.adopt(&both)
+		c.join(&r)
+		reported.adopt(&c)
 	}
 }
 

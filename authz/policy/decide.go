@@ -11,14 +11,27 @@ import (
 // tr, work does not grow with their number, and nothing is allocated but by
 // conditions, for Report policies, and where something could not be judged.
 func (l *Levels) Decide(q *Question, tr *Trace) Outcome {
-	d := decision{l: l, e: eval{q: q, t: &l.target}, tr: tr}
-	d.run()
-	return d.out
+	var o Outcome
+	l.DecideTo(&o, q, tr)
+	return o
 }
 
-// decision is the work on one Outcome. It lives on the stack.
+// DecideTo is Decide that writes to o, whatever o was.
+func (l *Levels) DecideTo(o *Outcome, q *Question, tr *Trace) {
+	d := l.decisions.Get().(*decision)
+	d.l, d.q, d.tr = l, *q, tr
+	d.e.q, d.e.t = &d.q, &l.target
+	d.run()
+	*o = d.out
+	*d = decision{}
+	l.decisions.Put(d)
+}
+
+// decision is the work on one Outcome. It is too large for a stack that begins
+// small, and is used again and again.
 type decision struct {
 	l  *Levels
+	q  Question
 	e  eval
 	tr *Trace
 	// all: look at every rule, not only at those the index finds.
@@ -33,6 +46,8 @@ type decision struct {
 	broken, wouldBroken tallied
 	brokenAt            *level
 	reporting, hopeless bool
+	// counted and reported are what rules say of the level at hand.
+	counted, reported tally
 	// steps are those left for couldWithToken.
 	steps int
 
@@ -51,22 +66,23 @@ func (d *decision) run() {
 // level judges one level, and takes what it says.
 func (d *decision) level(v *level) {
 	d.traceLevel(v)
-	var counted, reported tally
-	d.candidates(v, false, &counted, &reported)
+	counted, reported := &d.counted, &d.reported
+	*counted, *reported = tally{}, tally{}
+	d.candidates(v, false, counted, reported)
 	switch {
 	case v.x.reporting || v.x.rejected == nil && !counted.closed():
-		d.candidates(v, true, &counted, &reported)
-		d.base(v, &counted, &reported)
+		d.candidates(v, true, counted, reported)
+		d.base(v, counted, reported)
 	case d.tr != nil:
 		d.forShow(v)
 	}
-	said := v.x.verdict(&counted)
+	said := v.x.verdict(counted)
 	if v.x.enforcing {
-		d.take(v, &said, &counted)
+		d.take(v, &said, counted)
 	} else {
 		said.effect = Neutral
 	}
-	d.wouldTake(v, &said, counted, &reported)
+	d.wouldTake(v, &said)
 	d.traceVerdict(v, &said)
 }
 
@@ -217,18 +233,20 @@ func (d *decision) refusal(said *verdict) Duties {
 	return duties
 }
 
-// wouldTake records what a level would say if its Report policies counted.
-func (d *decision) wouldTake(v *level, said *verdict, counted tally, reported *tally) {
-	would := *said
+// wouldTake records what a level would say if its Report policies counted: from
+// here on they do.
+func (d *decision) wouldTake(v *level, said *verdict) {
+	effect := said.effect
 	if v.x.reporting {
 		d.reporting = true
-		counted = counted.with(reported)
-		would = v.x.verdict(&counted)
+		d.counted.join(&d.reported)
+		would := v.x.verdict(&d.counted)
+		effect = would.effect
 		d.out.Would = append(d.out.Would, would.would(v))
 	}
-	d.wouldRank = max(d.wouldRank, would.effect.rank())
-	if would.effect == Allow && d.wouldBroken.r == nil {
-		d.wouldBroken = counted.broken
+	d.wouldRank = max(d.wouldRank, effect.rank())
+	if effect == Allow && d.wouldBroken.r == nil {
+		d.wouldBroken = d.counted.broken
 	}
 }
 

@@ -2,7 +2,7 @@ package policy
 
 import "github.com/hopgate/hopgate/gateway/api/wire"
 
-// eval is the work on one Question at one target. It lives on the stack.
+// eval is the work on one Question at one target. It is a part of a decision.
 type eval struct {
 	q *Question
 	t *wire.Target

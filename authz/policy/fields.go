@@ -54,8 +54,18 @@ func (s *fieldSets) add(f *fieldSet) {
 	s.more = append(s.more, f)
 }
 
-func (s *fieldSets) names() []string {
-	var out []string
+// one is the names where there is but one set; nil: there are none, or more.
+func (s *fieldSets) one() []string {
+	if s.n != 1 {
+		return nil
+	}
+	return s.first[0].names
+}
+
+func (s *fieldSets) names() []string { return s.appendNames(nil) }
+
+// appendNames appends the names of all sets, sorted, to a list that is empty.
+func (s *fieldSets) appendNames(out []string) []string {
 	for _, f := range s.first[:s.n] {
 		out = append(out, f.names...)
 	}
@@ -66,78 +76,27 @@ func (s *fieldSets) names() []string {
 	return slices.Compact(out)
 }
 
-// fieldValues renders names, in their order, up to limit bytes.
-func (e *eval) fieldValues(names []string, limit int) []Field {
-	out := make([]Field, 0, len(names))
-	for _, name := range names {
-		f := Field{Name: name}
-		limit -= len(name) + fieldOverhead
-		if limit < 0 {
-			return out
-		}
-		if f.Value = e.fieldValue(name); len(f.Value) > limit {
-			f.Value, f.Cut = nil, true
-		}
-		f.Value = slices.Clone(f.Value)
-		limit -= len(f.Value)
-		out = append(out, f)
-	}
-	return out
-}
-
-// fieldValue is one value as JSON, perhaps a part of the request's own bytes.
-func (e *eval) fieldValue(name string) json.RawMessage {
-	if name == varArgs {
-		return e.q.Action.Args.Raw()
-	}
-	if rest, ok := strings.CutPrefix(name, varArgs+"."); ok {
-		v, _ := e.q.Action.Args.Member(rest)
-		return v.Raw()
-	}
-	v := e.plainValue(name)
-	if v == nil {
+// plainValue is the value of a field that is no text; nil: it is not known.
+func (q *Question) plainValue(name string) any {
+	if q.Claims == nil {
 		return nil
 	}
-	b, err := json.Marshal(v)
-	if err != nil {
-		return nil
+	if name == varScopes {
+		return q.Claims.Scopes
 	}
-	return b
-}
-
-// plainValue is the value of any other field; nil: it is not known.
-func (e *eval) plainValue(name string) any {
-	switch name {
-	case varPort:
-		if e.q.Action.Port == 0 {
-			return nil
-		}
-		return e.q.Action.Port
-	case varScopes:
-		if e.q.Claims == nil {
-			return nil
-		}
-		return e.q.Claims.Scopes
-	}
-	if rest, ok := strings.CutPrefix(name, varTctx); ok {
-		return e.contextValue(strings.TrimPrefix(rest, "."))
-	}
-	v, ok := newActivation(e.q).ResolveName(name)
+	path, ok := strings.CutPrefix(name, varTctx)
 	if !ok {
 		return nil
 	}
-	return v
+	return q.contextValue(strings.TrimPrefix(path, "."))
 }
 
-func (e *eval) contextValue(path string) any {
-	if e.q.Claims == nil {
-		return nil
-	}
+func (q *Question) contextValue(path string) any {
 	if path == "" {
-		return e.q.Claims.Context
+		return q.Claims.Context
 	}
 	m := contextMatch{path: path, names: strings.Split(path, ".")}
-	return m.find(e.q.Claims.Context)
+	return m.find(q.Claims.Context)
 }
 
 // fieldsOf is what a rule reads, sorted.

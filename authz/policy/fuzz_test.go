@@ -37,7 +37,7 @@ func FuzzCompile(f *testing.F) {
 			if (o.Code == CodePolicyRejected) != refused {
 				t.Errorf("refused %v, and %v %v %s", refused, o.Effect, o.Code, o.Detail)
 			}
-			o.Seen(q)
+			o.Seen(q, &Rendering{})
 		}
 	})
 }

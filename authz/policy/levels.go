@@ -3,6 +3,7 @@ package policy
 import (
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/hopgate/hopgate/gateway/api/feedv1"
 	"github.com/hopgate/hopgate/gateway/api/v1alpha1"
@@ -14,6 +15,8 @@ import (
 type Levels struct {
 	target wire.Target
 	list   []level
+	// decisions are those of the Set.
+	decisions *sync.Pool
 }
 
 // level is the Gateway and its listener, the route and its rule, or one
@@ -38,7 +41,7 @@ type reach struct{ restrict, allow []*branch }
 // listener the backend that has the destination's name and port, if one has. A
 // reference that cannot be read, or no Gateway at all, is a level that denies.
 func (s *Set) Levels(t wire.Target) *Levels {
-	l := &Levels{target: t.Clone()}
+	l := &Levels{target: t.Clone(), decisions: &s.decisions}
 	l.add(s, "Gateway", t.Gateway, t.Listener)
 	if t.Route != "" {
 		l.add(s, "HTTPRoute", t.Route, t.Rule)

@@ -39,7 +39,9 @@ func (e *eval) noteCondition(i int, c *condition, t truth, problem string) {
 	}
 	var b strings.Builder
 	b.WriteString(actual)
-	for _, f := range e.fieldValues(c.reads.fields, maxShown) {
+	var r Rendering
+	r.render(e.q, c.reads.fields, maxShown)
+	for _, f := range r.fields {
 		b.WriteString("; " + f.Name + " = " + f.shown())
 	}
 	e.note(whenField(i), c.text, b.String(), t)

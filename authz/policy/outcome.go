@@ -56,8 +56,14 @@ const maxErrors = 16
 func (o *Outcome) SeenNames() []string { return o.seen.names() }
 
 // Seen renders them with the values of q, the Question that was decided, in at
-// most MaxSeenBytes.
-func (o *Outcome) Seen(q *Question) []Field {
-	e := eval{q: q}
-	return e.fieldValues(o.seen.names(), MaxSeenBytes)
+// most MaxSeenBytes. They are valid until r is used again.
+func (o *Outcome) Seen(q *Question, r *Rendering) []Field {
+	r.fields, r.values = r.fields[:0], r.values[:0]
+	names := o.seen.one()
+	if names == nil {
+		r.names = o.seen.appendNames(r.names[:0])
+		names = r.names
+	}
+	r.render(q, names, MaxSeenBytes)
+	return r.fields
 }

@@ -208,7 +208,7 @@ func TestSeen(t *testing.T) {
 		"scopes": `["research.read","research.list"]`, "tctx.deep.er": "true", "tctx.region": `"eu"`, "tool": `"x"`,
 	}
 	got := map[string]string{}
-	for _, f := range o.Seen(q) {
+	for _, f := range o.Seen(q, &Rendering{}) {
 		got[f.Name] = string(f.Value)
 		if f.Value != nil && !json.Valid(f.Value) {
 			t.Errorf("%s is no JSON: %s", f.Name, f.Value)
@@ -233,7 +233,7 @@ func TestSeenIsBounded(t *testing.T) {
 		t.Fatalf("%d names: %v", n, o.SeenNames())
 	}
 	total, cut := 0, 0
-	for _, f := range o.Seen(q) {
+	for _, f := range o.Seen(q, &Rendering{}) {
 		total += len(f.Name) + len(f.Value)
 		if f.Cut {
 			cut++
@@ -251,7 +251,7 @@ func TestSeenIsACopy(t *testing.T) {
 	q := call(t, "x", "")
 	q.Action.Args = parse(t, string(body))
 	o := one(t, "{name: r, action: Allow, to: {type: Tools, tools: [{arguments: [{name: a, type: Present}]}]}}").Levels(toolTarget()).Decide(q, nil)
-	seen := o.Seen(q)
+	seen := o.Seen(q, &Rendering{})
 	raw := q.Action.Args.Raw()
 	for i := range raw {
 		raw[i] = 'z'

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/hopgate/hopgate/gateway/api/feedv1"
 	"github.com/hopgate/hopgate/gateway/api/v1alpha1"
@@ -13,6 +14,8 @@ import (
 type Set struct {
 	indexes  map[place]*index
 	problems []PolicyProblem
+	// decisions save the hot path from allocating.
+	decisions sync.Pool
 }
 
 // place is what policies attach to.
@@ -88,6 +91,7 @@ func (b *builder) shared(f *fieldSet) *fieldSet {
 
 func (b *builder) set() *Set {
 	s := &Set{indexes: make(map[place]*index, len(b.byPlace)), problems: b.problems}
+	s.decisions.New = func() any { return new(decision) }
 	for at, list := range b.byPlace {
 		if at.section != "" {
 			// A section is also under what guards the whole.

@@ -42,15 +42,14 @@ func (m *merged) join(o *merged) {
 	}
 }
 
-// with is t and o together.
-func (t tally) with(o *tally) tally {
+// join makes t what t and o say together.
+func (t *tally) join(o *tally) {
 	t.denied.offer(o.denied)
 	t.faulted.offer(o.faulted)
 	t.asked.offer(o.asked)
 	t.allowed.offer(o.allowed)
 	t.broken.offer(o.broken)
 	t.duties.join(&o.duties)
-	return t
 }
 
 // closed reports whether no Allow rule can help any more.
