@@ -122,7 +122,7 @@ func (h *house) settle() {
 // most is the most allocations of one decision: answer, hop, record and what
 // rules read included, and four that the test itself makes. The bound of the
 // whole server is 60, with all that gRPC does.
-const most = 19
+const most = 13
 
 func TestAllocations(t *testing.T) {
 	for name, a := range map[string]asking{

@@ -160,6 +160,6 @@ func (h *Held) Describe(st *leash.Stream) {
 	if c == nil {
 		return
 	}
-	st.Domain, st.Txn, st.Subject, st.Agent, st.Actors = c.Domain.String(), c.Txn, c.Subject, c.Agent, c.Actors
+	st.Domain, st.Txn, st.Subject, st.Agent, st.Actors = h.domain, c.Txn, c.Subject, c.Agent, c.Actors
 	st.Token = audit.TokenID(c.Hash[:8]).String()
 }

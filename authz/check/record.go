@@ -63,7 +63,7 @@ func (w *work) recordCaller(r *audit.Record) {
 	if c == nil {
 		return
 	}
-	r.Txn, r.Domain, r.Subject, r.Agent, r.Actors = c.Txn, c.Domain.String(), c.Subject, c.Agent, c.Actors
+	r.Txn, r.Domain, r.Subject, r.Agent, r.Actors = c.Txn, w.world.State.Name(c.Domain), c.Subject, c.Agent, c.Actors
 	r.Token, r.Expires = audit.TokenID(c.Hash[:8]), c.ExpiresAt
 }
 
@@ -71,7 +71,7 @@ func (s *Service) recordVerdict(w *work, r *audit.Record) {
 	o := &w.verdict.Outcome
 	r.Verdict, r.Level, r.Rule = audit.VerdictAllow, o.Level, o.Rule
 	if o.Policy.Name != "" {
-		r.Policy = o.Policy.String()
+		r.Policy = w.world.State.Name(o.Policy)
 	}
 	if r.Kind == audit.KindDeny {
 		code := s.codes.Get(w.code)
@@ -149,7 +149,7 @@ func (s *Service) Ended(h *leash.Hop, e leash.Ending) {
 	if held, ok := h.Subject.(*Held); ok {
 		held.over(s)
 		if c := held.hop.Claims; c != nil {
-			r.Txn, r.Domain = c.Txn, c.Domain.String()
+			r.Txn, r.Domain = c.Txn, held.domain
 		}
 	}
 	if e.Log != nil {

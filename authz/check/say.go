@@ -39,7 +39,7 @@ func (w *work) decidedBy() (policy, rule string) {
 	if o.Policy.Name == "" {
 		return "", ""
 	}
-	return o.Policy.String(), o.Rule
+	return w.world.State.Name(o.Policy), o.Rule
 }
 
 func pairs(hs []denial.Header) []Pair {

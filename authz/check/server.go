@@ -88,8 +88,7 @@ func (s *Service) drop(w *work) {
 
 // answer decides and says.
 func (s *Service) answer(ctx context.Context, w *work) {
-	var err error
-	if w.id, err = leash.NewID(s.cfg.Rand); err != nil {
+	if err := w.id.Draw(s.cfg.Rand); err != nil {
 		s.cfg.Log.Error("no randomness", "error", err)
 		w.deny(denial.Internal)
 		s.sayDeny(w)
@@ -137,12 +136,12 @@ func (s *Service) admit(ctx context.Context, w *work) bool {
 		return w.deny(denial.AuditUnavailable)
 	}
 	held := w.held()
-	h := &leash.Hop{
+	held.entry = leash.Hop{
 		ID: w.id, Parent: w.parentID, Epoch: w.world.State.Epoch, Held: w.verdict.Hold != wire.HoldNone,
 		Relay: w.verdict.Hold == wire.HoldRelay, Upgrade: w.hop.Action.Upgrade,
 		Until: w.now.Add(w.verdict.Life), Subject: held,
 	}
-	if err := s.cfg.Register.Enter(h); err != nil {
+	if err := s.cfg.Register.Enter(&held.entry); err != nil {
 		held.over(s)
 		return w.deny(denial.Overloaded)
 	}
@@ -153,12 +152,20 @@ func (s *Service) admit(ctx context.Context, w *work) bool {
 // request are copied; what only rules read stays with work until the hold
 // opens, and is copied then.
 func (w *work) held() *Held {
-	h := &Held{hop: w.hop, dest: w.dest, addrs: w.way.Addrs, said: w.occasion()}
-	h.hop.Peer, h.dest.Host = strings.Clone(w.hop.Peer), strings.Clone(w.dest.Host)
+	h := &Held{hop: w.hop, addrs: w.way.Addrs, said: w.occasion()}
+	h.hop.Peer = strings.Clone(w.hop.Peer)
+	if w.hop.Target.Entry != wire.EntryRoute {
+		h.dest = w.dest
+		h.dest.Host = strings.Clone(w.dest.Host)
+	}
 	h.policy, h.rule = w.decidedBy()
+	if c := w.hop.Claims; c != nil {
+		h.domain = w.world.State.Name(c.Domain)
+	}
 	h.revision, h.lifetime, h.hold = w.world.State.Revision, string(w.verdict.Outcome.Duties.Lifetime), w.verdict.Hold
 	if h.said.MCP != nil {
-		h.said.MCP = &mcp.Request{Kind: w.mcp.Kind, Method: w.mcp.Method, ID: bytes.Clone(w.mcp.ID), Modern: w.mcp.Modern}
+		h.mcp = mcp.Request{Kind: w.mcp.Kind, Method: w.mcp.Method, ID: bytes.Clone(w.mcp.ID), Modern: w.mcp.Modern}
+		h.said.MCP = &h.mcp
 	}
 	if w.verdict.Hold != wire.HoldNone {
 		w.users.Add(1)

@@ -91,7 +91,12 @@ type Held struct {
 	// holds mu for as long as it does.
 	mu sync.Mutex
 
-	hop  decide.Hop
+	// entry is the hop as the register has it, mcp what said quotes.
+	entry leash.Hop
+	mcp   mcp.Request
+
+	hop decide.Hop
+	// dest is where the hop goes that no route has chosen.
 	dest egress.Destination
 	// addrs are those of dest, where it was looked up.
 	addrs []netip.Addr
@@ -99,6 +104,8 @@ type Held struct {
 	// policy and rule are what allowed it, revision the feed that they were of.
 	policy, rule, revision string
 	lifetime, hold         string
+	// domain is that of the claims, as text; empty: there are none.
+	domain string
 	// argsLost is true where the arguments were too long to be kept.
 	argsLost bool
 	// work has what of the request rules may read. It is given back when the

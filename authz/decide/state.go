@@ -20,6 +20,8 @@ type State struct {
 
 	gateways    map[string]*Gateway
 	credentials map[string][]*feedv1.Credential
+	// names are those of trust domains and policies as text.
+	names map[feedv1.Key]string
 
 	mu      sync.RWMutex
 	targets map[string]*Target // guarded by mu
@@ -53,11 +55,16 @@ func NewState(epoch uint64, feed *feedv1.Snapshot, set *policy.Set) *State {
 		gateways:    make(map[string]*Gateway, len(feed.Gateways)),
 		credentials: make(map[string][]*feedv1.Credential, len(feed.Credentials)),
 		targets:     map[string]*Target{},
+		names:       map[feedv1.Key]string{},
+	}
+	for i := range feed.Policies {
+		s.name(feed.Policies[i].Key)
 	}
 	for i := range feed.Gateways {
 		g := &Gateway{Gateway: feed.Gateways[i], listeners: map[string]*feedv1.Listener{}}
 		for j := range g.Listeners {
 			g.listeners[g.Listeners[j].Name] = &g.Listeners[j]
+			s.name(g.Listeners[j].TrustDomains...)
 		}
 		s.gateways[g.Key.String()] = g
 	}
@@ -66,6 +73,20 @@ func NewState(epoch uint64, feed *feedv1.Snapshot, set *policy.Set) *State {
 		s.credentials[c.Backend] = append(s.credentials[c.Backend], c)
 	}
 	return s
+}
+
+func (s *State) name(keys ...feedv1.Key) {
+	for _, k := range keys {
+		s.names[k] = k.String()
+	}
+}
+
+// Name is k as text: ready made, if it is a trust domain's or a policy's.
+func (s *State) Name(k feedv1.Key) string {
+	if name, ok := s.names[k]; ok {
+		return name
+	}
+	return k.String()
 }
 
 // Gateway finds a Gateway by NAMESPACE/NAME; nil: it is not known.

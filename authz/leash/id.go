@@ -13,10 +13,19 @@ type ID [16]byte
 // NewID draws an ID.
 func NewID(rand io.Reader) (ID, error) {
 	var id ID
-	if _, err := io.ReadFull(rand, id[:]); err != nil {
-		return ID{}, fmt.Errorf("draw hop id: %w", err)
+	if err := id.Draw(rand); err != nil {
+		return ID{}, err
 	}
 	return id, nil
+}
+
+// Draw makes id a new one; after an error it is none.
+func (id *ID) Draw(rand io.Reader) error {
+	if _, err := io.ReadFull(rand, id[:]); err != nil {
+		*id = ID{}
+		return fmt.Errorf("draw hop id: %w", err)
+	}
+	return nil
 }
 
 // String is the ID in lower-case hexadecimal.
