@@ -171,6 +171,34 @@ func TestTheRegisterCutsByItsOwnTimer(t *testing.T) {
 	})
 }
 
+// TestAHopEndsWithItsTunnel: the tunnel is cut when both expire, and the hop
+// inside has only lost its client.
+func TestAHopEndsWithItsTunnel(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name  string
+		after time.Duration
+		want  audit.End
+	}{{"at its time", 3 * time.Second, audit.EndExpired}, {"before", 2 * time.Second, audit.EndClientLeft}} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, Config{})
+				h := &Hop{ID: idOf(1), Parent: idOf(2), Held: true, Until: time.Now().Add(3*time.Second + time.Nanosecond)}
+				if err := r.Enter(h); err != nil {
+					t.Fatal(err)
+				}
+				r.Open(h.ID, false, func(Cut) {})
+				time.Sleep(tc.after)
+				h.Until = h.Until.Add(-time.Nanosecond) // its own timer comes a moment later than the tunnel's
+				r.Closed(h.ID)
+				r.Logged(h.ID, Logged{Details: "downstream_remote_disconnect"})
+				r.wantEnds(t, tc.want)
+			})
+		})
+	}
+}
+
 func TestAHopThatIsOverIsNotCut(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -44,15 +44,20 @@ func (r *Register) Shutdown() {
 	}
 }
 
-// howEnded is howOf, but for a hop that the gateway took down with it, and for
-// one whose hold could not be opened.
+// howEnded is howOf, but for a hop that the gateway took down with it, for one
+// whose hold could not be opened, and for one inside a tunnel: both expire at
+// one moment, and the tunnel's end looks to the inner hop like a client that
+// left.
 func (h *Hop) howEnded() audit.End {
 	switch {
 	case h.down:
 		return audit.EndShutdown
 	case h.Held && !h.live() && h.closed.IsZero() && h.log != nil && strings.HasPrefix(h.log.Details, holdFailed):
 		return audit.EndHoldMissing
-	default:
-		return howOf(h.cutBy, h.log)
 	}
+	how := howOf(h.cutBy, h.log)
+	if how == audit.EndClientLeft && h.Parent != (ID{}) && !h.Until.IsZero() && !h.closed.Before(h.Until) {
+		return audit.EndExpired
+	}
+	return how
 }
