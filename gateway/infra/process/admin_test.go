@@ -28,7 +28,12 @@ func admin(t *testing.T, h http.HandlerFunc) *process.Admin {
 	s := &http.Server{Handler: h, ReadHeaderTimeout: time.Second}
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(l) }()
-	t.Cleanup(func() { _ = s.Close(); <-served })
+	t.Cleanup(func() {
+		_ = s.Close() // the socket goes with its folder
+		if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+			t.Error(err)
+		}
+	})
 	return process.NewAdmin(path)
 }
 
