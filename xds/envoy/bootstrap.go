@@ -1,12 +1,15 @@
 package envoy
 
 import (
+	"time"
+
 	bootstrapv3 "github.com/envoyproxy/go-control-plane/envoy/config/bootstrap/v3"
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	overloadv3 "github.com/envoyproxy/go-control-plane/envoy/config/overload/v3"
 	internallistenerv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/bootstrap/internal_listener/v3"
 	connectionsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/resource_monitors/downstream_connections/v3"
+	heapv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/resource_monitors/fixed_heap/v3"
 	"google.golang.org/protobuf/types/known/structpb"
 )
 
@@ -19,6 +22,9 @@ type Bootstrap struct {
 	AdminSocket string
 	// MaxConnections bounds downstream connections; 0: 50000.
 	MaxConnections int64
+	// MaxHeapBytes bounds Envoy's memory: near it the largest streams are reset
+	// and new requests refused. 0: 1 GiB.
+	MaxHeapBytes uint64
 }
 
 // Message is the bootstrap.
@@ -60,11 +66,55 @@ func (b Bootstrap) overload() *overloadv3.OverloadManager {
 	if most <= 0 {
 		most = 50_000
 	}
-	return &overloadv3.OverloadManager{ResourceMonitors: []*overloadv3.ResourceMonitor{{
-		Name: "envoy.resource_monitors.global_downstream_max_connections",
-		ConfigType: &overloadv3.ResourceMonitor_TypedConfig{TypedConfig: pack(&connectionsv3.DownstreamConnectionsConfig{
-			MaxActiveDownstreamConnections: most,
-		})},
+	return &overloadv3.OverloadManager{
+		RefreshInterval: dur(overloadLook),
+		ResourceMonitors: []*overloadv3.ResourceMonitor{
+			{
+				Name: "envoy.resource_monitors.global_downstream_max_connections",
+				ConfigType: &overloadv3.ResourceMonitor_TypedConfig{TypedConfig: pack(&connectionsv3.DownstreamConnectionsConfig{
+					MaxActiveDownstreamConnections: most,
+				})},
+			},
+			{
+				Name:       heapMonitor,
+				ConfigType: &overloadv3.ResourceMonitor_TypedConfig{TypedConfig: pack(&heapv3.FixedHeapConfig{MaxHeapSizeBytes: b.heap()})},
+			},
+		},
+		BufferFactoryConfig: &overloadv3.BufferFactoryConfig{MinimumAccountToTrackPowerOfTwo: largeStream},
+		Actions: []*overloadv3.OverloadAction{
+			{Name: "envoy.overload_actions.shrink_heap", Triggers: above(0.9)},
+			{Name: "envoy.overload_actions.reset_high_memory_stream", Triggers: between(0.85, 0.97)},
+			{Name: "envoy.overload_actions.stop_accepting_requests", Triggers: above(0.95)},
+		},
+	}
+}
+
+const (
+	heapMonitor = "envoy.resource_monitors.fixed_heap"
+	// overloadLook is how often memory is looked at.
+	overloadLook = 250 * time.Millisecond
+	// largeStream is what counts as a stream with much memory: 2^20 bytes.
+	largeStream = 20
+)
+
+func (b Bootstrap) heap() uint64 {
+	if b.MaxHeapBytes == 0 {
+		return 1 << 30
+	}
+	return b.MaxHeapBytes
+}
+
+// above is a trigger at a part of the heap's bound.
+func above(part float64) []*overloadv3.Trigger {
+	return []*overloadv3.Trigger{{Name: heapMonitor, TriggerOneof: &overloadv3.Trigger_Threshold{
+		Threshold: &overloadv3.ThresholdTrigger{Value: part},
+	}}}
+}
+
+// between is a trigger that grows from one part of the heap's bound to another.
+func between(low, high float64) []*overloadv3.Trigger {
+	return []*overloadv3.Trigger{{Name: heapMonitor, TriggerOneof: &overloadv3.Trigger_Scaled{
+		Scaled: &overloadv3.ScaledTrigger{ScalingThreshold: low, SaturationThreshold: high},
 	}}}
 }
 

@@ -35,7 +35,7 @@ func manager(sh shape, c cache, table string, s Settings) *listenerv3.Filter {
 		MergeSlashes:                  sh == shapeRoutes,
 		PathWithEscapedSlashesAction:  hcmv3.HttpConnectionManager_REJECT_REQUEST,
 		CommonHttpProtocolOptions:     &corev3.HttpProtocolOptions{HeadersWithUnderscoresAction: underscores(sh)},
-		EarlyHeaderMutationExtensions: []*corev3.TypedExtensionConfig{strip()},
+		EarlyHeaderMutationExtensions: []*corev3.TypedExtensionConfig{strip(sh)},
 		AccessLog:                     accessLogs(),
 		LocalReplyConfig:              localReplies(s.Replies),
 		RouteSpecifier: &hcmv3.HttpConnectionManager_Rds{Rds: &hcmv3.Rds{
@@ -81,14 +81,31 @@ func underscores(sh shape) corev3.HttpProtocolOptions_HeadersWithUnderscoresActi
 // strip removes what only the gateway may say, before anything sees it. It is
 // here and not in the routes: their removal would take Check's own deadline
 // away too, and silently switch it off.
-func strip() *corev3.TypedExtensionConfig {
+func strip(sh shape) *corev3.TypedExtensionConfig {
 	cfg := &earlyv3.HeaderMutation{Mutations: []*mutationv3.HeaderMutation{
 		removePrefix(wire.HeaderPrefix),
 		// The deadline is among these, and so are retries and timeouts, which
 		// Envoy would take from a client that it holds for internal.
 		removePrefix("x-envoy-"),
 	}}
+	if sh == shapeRoutes {
+		for _, h := range overrides() {
+			cfg.Mutations = append(cfg.Mutations, remove(h))
+		}
+	}
 	return &corev3.TypedExtensionConfig{Name: "strip", TypedConfig: pack(cfg)}
+}
+
+// overrides are headers by which some backends take another method or path
+// than the one that was judged. Towards the Internet they are its own business.
+func overrides() []string {
+	return []string{
+		"x-http-method", "x-http-method-override", "x-method-override", "x-original-method", "x-original-uri", "x-original-url", "x-rewrite-url",
+	}
+}
+
+func remove(h string) *mutationv3.HeaderMutation {
+	return &mutationv3.HeaderMutation{Action: &mutationv3.HeaderMutation_Remove{Remove: h}}
 }
 
 func removePrefix(p string) *mutationv3.HeaderMutation {

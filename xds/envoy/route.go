@@ -115,12 +115,15 @@ func (b backends) resolveBy(onRoute, onCluster map[string]*anypb.Any, name strin
 	})
 }
 
-// authority is host and port, without the port that goes without saying.
-func authority(b *graph.Backend) string {
-	if (b.TLS != nil && b.Port == 443) || (b.TLS == nil && b.Port == 80) {
-		return b.Hostname
+// authority is how a request names a backend.
+func authority(b *graph.Backend) string { return hostAndPort(b.Hostname, b.Port, b.TLS != nil) }
+
+// hostAndPort leaves out the port that goes without saying.
+func hostAndPort(host string, port uint16, tls bool) string {
+	if tls && port == 443 || !tls && port == 80 {
+		return host
 	}
-	return fmt.Sprintf("%s:%d", b.Hostname, b.Port)
+	return fmt.Sprintf("%s:%d", host, port)
 }
 
 // rewrite changes host and path. A prefix is replaced by expression where
@@ -156,8 +159,12 @@ func substitute(pattern, text string) *matcherv3.RegexMatchAndSubstitute {
 }
 
 // vhost is a virtual host with its catch-all: what no route matches is a hop
-// too, and is refused by the guard in words of its own.
+// too, and is refused by the guard in words of its own. So is a tunnel where
+// there is no proxy.
 func vhost(name string, domains []string, sh shape, t wire.Target, rs []*routev3.Route) *routev3.VirtualHost {
+	if sh != shapeProxy {
+		rs = append(rs, noTunnel(404))
+	}
 	return &routev3.VirtualHost{
 		Name: name, Domains: domains,
 		Routes: append(rs, &routev3.Route{

@@ -25,13 +25,30 @@ func ProxyTable(name string, p *graph.ProxyTable, find func(name string) *graph.
 	all := vhost("*", []string{"*"}, shapeProxy, p.Target, proxyRoutes(p))
 	all.RequestHeadersToRemove = append(all.RequestHeadersToRemove, tracks()...)
 	// A tunnel that Check gave no mode is not terminated here or anywhere.
-	all.Routes = append(all.Routes, noTunnel())
+	all.Routes = append(all.Routes, noTunnel(503))
 	out.VirtualHosts = append(out.VirtualHosts, all)
 	return out
 }
 
-func noTunnel() *routev3.Route {
-	return &routev3.Route{Name: "no-tunnel", Match: connect(), Action: respond(503)}
+// noTunnel is a route for a tunnel that may not be. Envoy takes a CONNECT for
+// no other route, and asks nobody about a request that has none.
+func noTunnel(status int) *routev3.Route {
+	return &routev3.Route{Name: "no-tunnel", Match: connect(), Action: respond(status)}
+}
+
+// noUpgrade is a route for a request to a surface that wants to be another
+// protocol's connection. The guard says no by the headers alone: what flows on
+// such a connection has no end, and would be waited for as a body.
+func noUpgrade(t wire.Target) *routev3.Route {
+	t.BodyBytes = 0
+	m := anyPath()
+	m.Headers = []*routev3.HeaderMatcher{{
+		Name: "upgrade", HeaderMatchSpecifier: &routev3.HeaderMatcher_PresentMatch{PresentMatch: true},
+	}}
+	return &routev3.Route{
+		Name: "no-upgrade", Match: m, Action: respond(403),
+		TypedPerFilterConfig: map[string]*anypb.Any{authzName(shapeProxy): contextOf(t)},
+	}
 }
 
 func proxyRoutes(p *graph.ProxyTable) []*routev3.Route {
@@ -100,10 +117,12 @@ func surfaceHost(s graph.ProxySurface, b *graph.Backend, listener wire.Target) *
 		domains = append(domains, s.Hostname)
 	}
 	r := modeRoute("surface", anyPath(), BackendMode(b), s.Backend, false)
-	r.GetRoute().HostRewriteSpecifier = &routev3.RouteAction_HostRewriteLiteral{HostRewriteLiteral: s.Hostname}
-	tunnel := noTunnel()
+	r.GetRoute().HostRewriteSpecifier = &routev3.RouteAction_HostRewriteLiteral{
+		HostRewriteLiteral: hostAndPort(s.Hostname, s.Port, b.TLS != nil),
+	}
+	tunnel := noTunnel(503)
 	tunnel.TypedPerFilterConfig = map[string]*anypb.Any{authzName(shapeProxy): contextOf(listener)}
-	v := vhost(port, domains, shapeProxy, s.Target, []*routev3.Route{r, tunnel})
+	v := vhost(port, domains, shapeProxy, s.Target, []*routev3.Route{noUpgrade(s.Target), r, tunnel})
 	v.RequestHeadersToRemove = append(v.RequestHeadersToRemove, tracks()...)
 	if s.Target.BodyBytes > 0 {
 		v.RequestBodyBufferLimit = bodyBuffer(s.Target)

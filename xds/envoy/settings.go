@@ -48,7 +48,7 @@ const (
 	requestHeaders = 10 * time.Second
 	// requestBody bounds the arrival of a whole request that has no answer
 	// yet: a body that never ends would hold a buffer for ever.
-	requestBody = 5 * time.Minute
+	requestBody = time.Minute
 	// holdReply bounds the guard's reply when a hold opens.
 	holdReply = 500 * time.Millisecond
 	// logFlush is how late the end of a hop is known.
