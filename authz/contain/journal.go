@@ -18,9 +18,10 @@ import (
 type journal struct {
 	path string
 	file *os.File
-	// broken is true after a write that may have been half done: what comes
-	// behind it could not be read.
+	// broken is true after a write that may have been half done, behind good
+	// bytes: what comes behind it could not be read.
 	broken bool
+	good   int64
 }
 
 type entry struct {
@@ -160,10 +161,15 @@ func (j *journal) append(e entry) error {
 	if j.path == "" {
 		return nil
 	}
-	if j.broken {
-		return errors.New("write orders: an earlier write failed: start again")
+	if err := j.mend(); err != nil {
+		return err
 	}
-	err := writeEntry(j.file, e)
+	at, err := j.file.Seek(0, io.SeekCurrent)
+	if err != nil {
+		return fmt.Errorf("write orders: %w", err)
+	}
+	j.good = at
+	err = writeEntry(j.file, e)
 	if err == nil {
 		err = j.file.Sync()
 	}
@@ -171,5 +177,22 @@ func (j *journal) append(e entry) error {
 		j.broken = true
 		return fmt.Errorf("write orders: %w", err)
 	}
+	return nil
+}
+
+// mend cuts off what was half written, so that a disk that was full once takes
+// orders again when it is not.
+func (j *journal) mend() error {
+	if !j.broken {
+		return nil
+	}
+	err := j.file.Truncate(j.good)
+	if err == nil {
+		_, err = j.file.Seek(j.good, io.SeekStart)
+	}
+	if err != nil {
+		return fmt.Errorf("write orders: cut off what was half written: %w", err)
+	}
+	j.broken = false
 	return nil
 }

@@ -379,3 +379,28 @@ func FuzzParseJournal(f *testing.F) {
 		}
 	})
 }
+
+// TestADiskThatWasFull takes orders again when it is not: a write that failed
+// half way is cut off first.
+func TestADiskThatWasFull(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	first := r.add(Order{Kind: KindAgent, Domain: domain, Value: "coder"})
+	good := r.journal.file
+	at, err := good.Seek(0, io.SeekCurrent)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := good.WriteString(`{"order":{"id":"half`); err != nil {
+		t.Fatal(err)
+	}
+	r.journal.broken, r.journal.good = true, at
+	second := r.add(Order{Kind: KindSubject, Domain: domain, Value: "alice"})
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	r.open()
+	if diff := cmp.Diff([]Order{first, second}, r.Orders()); diff != "" {
+		t.Errorf("orders after a restart (-want +got):\n%s", diff)
+	}
+}
