@@ -16,9 +16,9 @@ func given(object strictjson.Value, name string) (strictjson.Value, bool) {
 }
 
 // onlyModel refuses the members by which a router is given further models to
-// choose from.
+// choose from, or a client library that stands between another body.
 func onlyModel(root strictjson.Value) error {
-	for _, name := range []string{"models", "fallbacks", "preset"} {
+	for _, name := range []string{"models", "fallbacks", "preset", "extra_body"} {
 		if v, ok := given(root, name); ok {
 			return surface.RefuseAt(surface.ReasonOtherModels, v)
 		}
@@ -59,7 +59,7 @@ func (r *Request) readStream(root strictjson.Value) error {
 }
 
 func (r *Request) readOpenAI(root strictjson.Value) error {
-	if err := surface.ExactNames(root, "model", "models", "fallbacks", "preset", "stream", "max_tokens",
+	if err := surface.ExactNames(root, "model", "models", "fallbacks", "preset", "extra_body", "stream", "max_tokens",
 		"max_completion_tokens", "max_output_tokens", "n", "best_of", "prompt"); err != nil {
 		return err
 	}
@@ -85,7 +85,7 @@ func (r *Request) readOpenAI(root strictjson.Value) error {
 }
 
 func (r *Request) readAnthropic(root strictjson.Value) error {
-	if err := surface.ExactNames(root, "model", "models", "fallbacks", "preset", "stream", "max_tokens", "max_tokens_to_sample"); err != nil {
+	if err := surface.ExactNames(root, "model", "models", "fallbacks", "preset", "extra_body", "stream", "max_tokens", "max_tokens_to_sample"); err != nil {
 		return err
 	}
 	if err := r.readModel(root); err != nil {
@@ -107,7 +107,7 @@ func (r *Request) readAnthropic(root strictjson.Value) error {
 // readGemini knows both spellings that ProtoJSON allows of each name. A body
 // repeats the path's model or does not speak of one.
 func (r *Request) readGemini(root strictjson.Value) error {
-	if err := surface.ExactNames(root, "model", "models", "fallbacks", "generationConfig", "generation_config"); err != nil {
+	if err := surface.ExactNames(root, "model", "models", "fallbacks", "extra_body", "generationConfig", "generation_config"); err != nil {
 		return err
 	}
 	if err := onlyModel(root); err != nil {

@@ -224,6 +224,8 @@ func TestRefuses(t *testing.T) {
 		{"bedrock, another modelId", post(llm.Bedrock, converse, `{"modelId":"other"}`), surface.ReasonModel},
 		{"further models", chat(`{"model":"a","models":["b"]}`), surface.ReasonOtherModels},
 		{"fallbacks", chat(`{"model":"a","fallbacks":["b"]}`), surface.ReasonOtherModels},
+		{"a body in the body", chat(`{"model":"a","extra_body":{"model":"b"}}`), surface.ReasonOtherModels},
+		{"a body in the body, by case", chat(`{"model":"a","Extra_Body":{"model":"b"}}`), surface.ReasonCaseVariant},
 		{"preset", chat(`{"model":"a","preset":"b"}`), surface.ReasonOtherModels},
 		{"anthropic, fallbacks", post(llm.Anthropic, "/v1/messages", `{"model":"a","fallbacks":[]}`), surface.ReasonOtherModels},
 		{"gemini, further models", post(llm.Gemini, flash, `{"models":["b"]}`), surface.ReasonOtherModels},
