@@ -296,7 +296,7 @@ func TestAGatewayThatWasKilled(t *testing.T) {
 	}
 	l.(*net.UnixListener).SetUnlinkOnClose(false)
 	l.Close()
-	for _, socket := range []string{gone, silent} {
+	for socket, want := range map[string]error{gone: ErrSocketGone, silent: ErrNotRunning} {
 		if err := (place{Socket: socket, Bearer: "x"}).write(state); err != nil {
 			t.Fatal(err)
 		}
@@ -304,8 +304,12 @@ func TestAGatewayThatWasKilled(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := c.Streams(t.Context(), Filter{}); !errors.Is(err, ErrNotRunning) {
-			t.Errorf("Streams = %v, want ErrNotRunning", err)
+		_, err = c.Streams(t.Context(), Filter{})
+		if !errors.Is(err, want) {
+			t.Errorf("%s: Streams = %v, want %v", filepath.Base(socket), err, want)
+		}
+		if want == ErrSocketGone && (errors.Is(err, ErrNotRunning) || !strings.Contains(err.Error(), socket)) {
+			t.Errorf("Streams = %v, want where the socket was, and not that nothing runs", err)
 		}
 	}
 }

@@ -89,11 +89,8 @@ func (c *Client) do(ctx context.Context, method, path string, in, out any) error
 	}
 	req.Header.Set("Authorization", "Bearer "+c.place.Bearer)
 	res, err := c.http.Do(req)
-	if errors.Is(err, syscall.ENOENT) || errors.Is(err, syscall.ECONNREFUSED) {
-		return fmt.Errorf("%w: it ended without tidying up", ErrNotRunning)
-	}
 	if err != nil {
-		return fmt.Errorf("ask the gateway: %w", err)
+		return c.unreached(err)
 	}
 	defer res.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
@@ -107,6 +104,18 @@ func (c *Client) do(ctx context.Context, method, path string, in, out any) error
 		return fmt.Errorf("read the gateway's answer: %w", err)
 	}
 	return nil
+}
+
+// unreached says why nobody answered.
+func (c *Client) unreached(err error) error {
+	switch {
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return fmt.Errorf("%w: it ended without tidying up", ErrNotRunning)
+	case errors.Is(err, syscall.ENOENT):
+		return fmt.Errorf("%w: %s says that it is at %s; if hopgate still runs, its runtime folder was removed: start it again",
+			ErrSocketGone, FileName, c.place.Socket)
+	}
+	return fmt.Errorf("ask the gateway: %w", err)
 }
 
 func refused(status int, text []byte) error {

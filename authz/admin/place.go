@@ -58,6 +58,11 @@ func (p place) write(state string) error {
 // ErrNotRunning means that no gateway runs on a state folder.
 var ErrNotRunning = errors.New("no gateway runs on this state folder")
 
+// ErrSocketGone means that the state folder names a gateway whose socket is not
+// there: the gateway ended without tidying up, or it runs and something removed
+// its runtime folder. Which of both, only its process tells.
+var ErrSocketGone = errors.New("the gateway's admin socket is gone")
+
 func readPlace(state string) (place, error) {
 	var p place
 	text, err := os.ReadFile(filepath.Join(state, FileName))

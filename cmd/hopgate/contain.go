@@ -210,5 +210,8 @@ ID is in 'hopgate orders'. An order that is an object ends with the object.`),
 	return c
 }
 
-// notRunning reports whether an error is that of a gateway which is not there.
-func notRunning(err error) bool { return errors.Is(err, admin.ErrNotRunning) }
+// notRunning reports whether an error is that of a gateway which is not there,
+// or cannot be reached any more.
+func notRunning(err error) bool {
+	return errors.Is(err, admin.ErrNotRunning) || errors.Is(err, admin.ErrSocketGone)
+}

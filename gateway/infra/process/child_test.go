@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -191,5 +192,31 @@ func TestOneThatHasServedIsAlwaysRestarted(t *testing.T) {
 	testenv.Wait(t, "envoy ready", ready(e))
 	if err := stop(); err != nil {
 		t.Errorf("Run = %v", err)
+	}
+}
+
+// TestStartsAgainInATidiedFolder: what something removed from the folder is
+// there again for the next child.
+func TestStartsAgainInATidiedFolder(t *testing.T) {
+	t.Parallel()
+	dir := testenv.ShortDir(t)
+	e, _, _ := start(t, process.Config{Dir: dir})
+	testenv.Wait(t, "envoy ready", ready(e))
+	pid := e.PID()
+	files, err := filepath.Glob(filepath.Join(dir, "*"))
+	if err != nil || len(files) < 2 {
+		t.Fatalf("the folder has %v, %v", files, err)
+	}
+	for _, f := range files {
+		if err := os.Remove(f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	testenv.Wait(t, "another envoy", func() bool { return e.PID() != 0 && e.PID() != pid && ready(e)() })
+	if e.Restarts() != 1 {
+		t.Errorf("restarts = %d, want 1", e.Restarts())
 	}
 }

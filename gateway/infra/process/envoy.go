@@ -63,7 +63,8 @@ const triesToStart = 4
 // AdminSocket is where an Envoy in dir has its admin interface.
 func AdminSocket(dir string) string { return filepath.Join(dir, adminSocket) }
 
-// New writes the bootstrap; Run starts the child.
+// New writes the bootstrap, so that a folder that is not fit is told at once;
+// Run starts the child.
 func New(cfg Config) (*Envoy, error) {
 	if cfg.Backoff == nil {
 		cfg.Backoff = backoff
@@ -74,10 +75,18 @@ func New(cfg Config) (*Envoy, error) {
 	if cfg.Started == nil {
 		cfg.Started = func(int) {}
 	}
-	if err := os.WriteFile(filepath.Join(cfg.Dir, bootstrapFile), cfg.Bootstrap, 0o600); err != nil {
-		return nil, fmt.Errorf("write envoy's bootstrap: %w", err)
+	e := &Envoy{cfg: cfg, admin: NewAdmin(AdminSocket(cfg.Dir))}
+	if err := e.writeBootstrap(); err != nil {
+		return nil, err
 	}
-	return &Envoy{cfg: cfg, admin: NewAdmin(AdminSocket(cfg.Dir))}, nil
+	return e, nil
+}
+
+func (e *Envoy) writeBootstrap() error {
+	if err := os.WriteFile(filepath.Join(e.cfg.Dir, bootstrapFile), e.cfg.Bootstrap, 0o600); err != nil {
+		return fmt.Errorf("write envoy's bootstrap: %w", err)
+	}
+	return nil
 }
 
 func backoff(n int) time.Duration {
@@ -140,8 +149,12 @@ func sleep(ctx context.Context, d time.Duration) bool {
 }
 
 // once runs one child to its end. The thread is kept for the child's whole
-// life, because the kernel ties the child's to it.
+// life, because the kernel ties the child's to it. The bootstrap is written
+// for each: something may have tidied the folder since the last.
 func (e *Envoy) once(ctx context.Context) (string, error) {
+	if err := e.writeBootstrap(); err != nil {
+		return "", err
+	}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	_ = os.Remove(AdminSocket(e.cfg.Dir))        // a dead child's; a missing one is fine

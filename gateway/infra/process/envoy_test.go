@@ -56,7 +56,10 @@ func (l *logs) String() string {
 func start(t *testing.T, cfg process.Config) (*process.Envoy, *logs, func() error) {
 	t.Helper()
 	out := &logs{}
-	cfg.Path, cfg.Dir, cfg.Concurrency = testenv.Envoy(t), testenv.ShortDir(t), 1
+	cfg.Path, cfg.Concurrency = testenv.Envoy(t), 1
+	if cfg.Dir == "" {
+		cfg.Dir = testenv.ShortDir(t)
+	}
 	if cfg.Bootstrap == nil {
 		cfg.Bootstrap = adminOnly(cfg.Dir)
 	}
