@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"sync"
+	"time"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	procfilterv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/ext_proc/v3"
@@ -48,7 +49,16 @@ type Holder struct {
 	judge    Judge
 	words    Words
 	log      *slog.Logger
+
+	mu sync.Mutex
+	// unsaid are the refusals since told, the last that was logged; guarded by mu.
+	unsaid int
+	told   time.Time
 }
+
+// refusalEvery is how often at most a refused hold is logged: anybody who
+// finds a way to have one refused could fill the log.
+const refusalEvery = time.Second
 
 // NewHolder makes the service.
 func NewHolder(r *Register, j Judge, w Words, log *slog.Logger) *Holder {
@@ -170,9 +180,22 @@ func (h *Holder) cut(s *side, id ID, c Cut) {
 // refuse ends a request that has no hop. The reason goes to the log: whoever
 // sends such a thing is not told why.
 func (h *Holder) refuse(s *side, hop *Hop, why string) error {
-	h.log.Warn("hold refused", "reason", why)
+	h.logRefusal(why)
 	s.end(immediate(h.words.Words(hop, "hop_unknown"), wire.DetailRefused))
 	return drain(s.stream)
+}
+
+// logRefusal logs one refusal of many.
+func (h *Holder) logRefusal(why string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	now := h.register.cfg.Now()
+	if !h.told.IsZero() && now.Sub(h.told) < refusalEvery {
+		h.unsaid++
+		return
+	}
+	h.log.Warn("hold refused", "reason", why, "unsaid", h.unsaid)
+	h.told, h.unsaid = now, 0
 }
 
 // drain reads until Envoy closes, so that what was sent is delivered.

@@ -1,6 +1,7 @@
 package leash
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -521,5 +522,34 @@ func TestManyHoldsAreCutAtOnce(t *testing.T) {
 			want = append(want, audit.EndExpired)
 		}
 		r.wantEnds(t, want...)
+	})
+}
+
+// TestRefusalsDoNotFillTheLog: one a second is logged, with how many were not.
+func TestRefusalsDoNotFillTheLog(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, Config{})
+		log := &bytes.Buffer{}
+		holder := NewHolder(r.Register, verdict(""), plainWords{}, slog.New(slog.NewTextHandler(log, nil)))
+		refuse := func(n int) {
+			for range n {
+				e := newEnvoy(t)
+				e.says <- opening("no id")
+				close(e.says)
+				if err := holder.Process(e); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+		refuse(100)
+		time.Sleep(refusalEvery)
+		refuse(3)
+		if n := strings.Count(log.String(), "hold refused"); n != 2 {
+			t.Errorf("%d lines for 103 refusals:\n%s", n, log)
+		}
+		if !strings.Contains(log.String(), "unsaid=0") || !strings.Contains(log.String(), "unsaid=99") {
+			t.Errorf("it is not said how many were not logged:\n%s", log)
+		}
 	})
 }
