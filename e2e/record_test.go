@@ -212,5 +212,5 @@ func TestHung(t *testing.T) {
 	if err := c.Process.Signal(syscall.SIGCONT); err != nil {
 		t.Fatal(err)
 	}
-	testenv.Wait(t, "the gateway to decide again", func() bool { return get(t, g, "/other", g.Token()).status == 404 })
+	becomes(t, g, "/other", 404)
 }

@@ -17,8 +17,14 @@ import (
 // becomes waits until a page answers with a status.
 func becomes(t testing.TB, g *testgateway.Gateway, path string, status int) {
 	t.Helper()
-	token := g.Token()
-	testenv.Wait(t, fmt.Sprintf("%s to answer %d", path, status), func() bool { return get(t, g, path, token).status == status })
+	c, token := newClient(t), g.Token()
+	testenv.Wait(t, fmt.Sprintf("%s to answer %d", path, status), func() bool {
+		res, err := c.Do(request(t, "GET", g.URL(path), token, ""))
+		if err != nil {
+			return false // nobody may be there yet
+		}
+		return read(t, res).status == status
+	})
 }
 
 // serves reports whether somebody listens on a port.
