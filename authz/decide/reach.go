@@ -17,7 +17,7 @@ func Reach(p *egress.Plan, t *Target, d egress.Destination) (way egress.Way, cod
 	switch {
 	case way.Backend != nil && (!asSurface || way.Backend.Ref != t.Backends[0]):
 		return egress.Way{}, denial.SurfaceRequired, nil
-	case way.Backend == nil && asSurface:
+	case way.Backend == nil && asSurface, way.Closed():
 		return egress.Way{}, denial.NotReady, nil
 	}
 	return way, "", nil

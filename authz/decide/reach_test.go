@@ -14,7 +14,12 @@ import (
 func TestReach(t *testing.T) {
 	t.Parallel()
 	p, warnings := egress.NewPlan(egress.PlanConfig{Egress: feedv1.Egress{
-		Backends: []feedv1.Backend{{Ref: github, Hostname: "mcp.example", Port: 443, Surface: v1alpha1.SurfaceTools, Mode: wire.ModeGuard}},
+		Backends: []feedv1.Backend{
+			{Ref: github, Hostname: "mcp.example", Port: 443, Surface: v1alpha1.SurfaceTools, Mode: wire.ModeGuard, Cluster: github},
+			{Ref: "XBackend/agents/refused", Hostname: "refused.example", Port: 443, Mode: wire.ModeGuard, Cluster: "c", Rejected: "it has no CA"},
+			{Ref: "XBackend/agents/bare", Hostname: "bare.example", Port: 443},
+			{Ref: "XBackend/agents/modeless", Hostname: "modeless.example", Port: 443, Cluster: "c"},
+		},
 	}})
 	if len(warnings) != 0 {
 		t.Fatal(warnings)
@@ -31,6 +36,12 @@ func TestReach(t *testing.T) {
 		{"a surface as another", "mcp.example:443", []string{"XBackend/agents/other"}, denial.SurfaceRequired, false},
 		{"a surface at another port", "mcp.example:80", nil, "", false},
 		{"anywhere as a surface", "a.example:443", []string{github}, denial.NotReady, false},
+		{"refused, as anything", "refused.example:443", nil, denial.SurfaceRequired, false},
+		{"refused, as it was", "refused.example:443", []string{"XBackend/agents/refused"}, denial.NotReady, false},
+		{"refused, at another port", "refused.example:80", nil, "", false},
+		{"without all, as anything", "bare.example:443", nil, denial.SurfaceRequired, false},
+		{"without all, as such", "bare.example:443", []string{"XBackend/agents/bare"}, denial.NotReady, false},
+		{"without a mode, as such", "modeless.example:443", []string{"XBackend/agents/modeless"}, denial.NotReady, false},
 		{"metadata", "169.254.169.254:80", nil, "", true},
 		{"metadata as a surface", "169.254.169.254:80", []string{github}, "", true},
 	} {

@@ -18,6 +18,15 @@ type backendFact struct {
 	Ports []backendPort
 	// X is an XBackend.
 	X *externalBackend
+	// Closed is the destination that an XBackend claims which is not accepted;
+	// nil: that cannot be read.
+	Closed *destination
+}
+
+// destination is a host name and port.
+type destination struct {
+	Hostname string
+	Port     uint16
 }
 
 // backendPort is one port of a Service.

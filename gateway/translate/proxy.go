@@ -111,25 +111,28 @@ func (b *proxyBuilder) proxies() bool {
 
 // destinations makes the XBackends of the Gateway's own namespace, where they
 // are more than plain HTTP, reachable as what they are and as nothing else:
-// those that have a surface, and those that a Credential is for.
+// those that have a surface, and those that a Credential is for. Those that
+// are not accepted are not reachable: what they are meant to be is not known.
 func (b *proxyBuilder) destinations() {
-	type destination struct {
-		host string
-		port uint16
-	}
 	taken := map[destination]source.Ref{}
 	var surfaces []surfaceOn
 	for _, o := range b.ownXBackends() {
 		f := factOf[backendFact](b.r, factBackend, o.Ref)
-		if f == nil || f.X == nil || !b.special(o.Ref, f.X) {
+		at, ok := b.claim(o.Ref, f)
+		if !ok {
 			continue
 		}
-		at := destination{f.X.Hostname, f.X.Port}
 		b.r.run.Mark(topic{space: bagUses, ref: o.Ref}, mark{Ref: b.ref, Text: destinationTaken(taken[at])})
 		if _, twice := taken[at]; twice {
 			continue
 		}
 		taken[at] = o.Ref
+		if f.X == nil {
+			b.feed.Egress.Backends = append(b.feed.Egress.Backends, feedv1.Backend{
+				Ref: backendName(o.Ref), Hostname: at.Hostname, Port: at.Port, Rejected: f.Message,
+			})
+			continue
+		}
 		s := surfaceOn{ref: o.Ref, x: f.X, backend: b.egress.backend(o.Ref, f.X)}
 		surfaces = append(surfaces, s)
 		b.feed.Egress.Backends = append(b.feed.Egress.Backends, s.feed())
@@ -145,6 +148,18 @@ func (b *proxyBuilder) ownXBackends() []source.Object {
 		return x.Value.GetCreationTimestamp().Time.Compare(y.Value.GetCreationTimestamp().Time)
 	})
 	return list
+}
+
+// claim is the destination that an XBackend keeps to itself; false: none.
+func (b *proxyBuilder) claim(ref source.Ref, f *backendFact) (destination, bool) {
+	switch {
+	case f == nil:
+	case f.Closed != nil:
+		return *f.Closed, true
+	case f.X != nil && b.special(ref, f.X):
+		return destination{f.X.Hostname, f.X.Port}, true
+	}
+	return destination{}, false
 }
 
 func (b *proxyBuilder) special(ref source.Ref, x *externalBackend) bool {

@@ -33,10 +33,24 @@ func readXBackend(r *reader, ref source.Ref) {
 	x, err := r.external(v)
 	if err != nil {
 		f.Reason, f.Message = rejected(err)
+		f.Closed = claimed(v)
 	} else {
 		f.X = x
 	}
 	say(r, factBackend, ref, f)
+}
+
+// claimed is the destination of an XBackend, whatever else is wrong about it.
+func claimed(v *gatewayxv1alpha1.XBackend) *destination {
+	port := v.Spec.Port.Port
+	if v.Spec.ExternalHostname == nil || port < 1 || port > 65535 {
+		return nil
+	}
+	host, ok := hostName(string(v.Spec.ExternalHostname.Hostname))
+	if !ok {
+		return nil
+	}
+	return &destination{host, uint16(port)}
 }
 
 func (r *reader) external(v *gatewayxv1alpha1.XBackend) (*externalBackend, error) {

@@ -50,6 +50,13 @@ type Way struct {
 	Backend *feedv1.Backend
 }
 
+// Closed reports that nothing reaches the destination: it is of an XBackend
+// that was not accepted, or that nobody has said how to dial.
+func (w Way) Closed() bool {
+	b := w.Backend
+	return b != nil && (b.Rejected != "" || b.Mode == "" || b.Cluster == "")
+}
+
 // NeedsResolution reports whether the name must be resolved.
 func (w Way) NeedsResolution() bool { return w.Mode == "" }
 

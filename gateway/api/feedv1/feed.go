@@ -95,6 +95,9 @@ type Backend struct {
 	Cluster string `json:"cluster"`
 	// Provider is the dialect of a Models surface.
 	Provider string `json:"provider,omitempty"`
+	// Rejected is why the XBackend was not accepted; then nothing reaches the
+	// destination, and Surface, Mode and Cluster are not known.
+	Rejected string `json:"rejected,omitempty"`
 }
 
 // TrustDomain is one TrustDomain with its keys, or where to fetch them.
