@@ -52,6 +52,13 @@ func TestHTTP(t *testing.T) {
 		{"bytes that are mended", at("GET", "web.example", "/public/ü"), denial.BadPath},
 		{"user information", at("GET", "user:hunter2@web.example", "/public/a"), denial.BadAuthority},
 		{"CONNECT", at("CONNECT", "web.example:8443", ""), denial.NoRoute},
+		{"a CONNECT that no route has", func() asking {
+			a := at("CONNECT", "web.example:8443", "")
+			a.target = wire.Target{Entry: wire.EntryRoute, Gateway: gateway}
+			return a
+		}(), denial.NoRoute},
+		{"a WebSocket", upgrading(page(), "websocket"), ""},
+		{"another upgrade", upgrading(page(), "CONNECT"), denial.BodyUnreadable},
 		{"no token", page().without(wire.HeaderTxnToken), denial.TokenMissing},
 		{"an expired token", page().without(wire.HeaderTxnToken).bearing(denial.TokenExpired), denial.TokenExpired},
 		{"a token of another domain", page().without(wire.HeaderTxnToken).bearing(denial.TokenWrongDomain), denial.TokenWrongDomain},

@@ -56,6 +56,8 @@ func TestInner(t *testing.T) {
 		{"a parent that is not known", func(a *asking) { a.parent = strings.Repeat("0f", 16) }, denial.TunnelGone},
 		{"a parent in upper case", func(a *asking) { a.parent = strings.Repeat("0F", 16) }, denial.TunnelGone},
 		{"a tunnel in the tunnel", func(a *asking) { a.method, a.host, a.path = "CONNECT", "api.example:80", "" }, denial.NoRoute},
+		{"a WebSocket", func(a *asking) { *a = upgrading(*a, "websocket") }, ""},
+		{"another upgrade", func(a *asking) { *a = upgrading(*a, "CONNECT") }, denial.BodyUnreadable},
 		{"dots", func(a *asking) { a.path = "/a/../b" }, denial.BadPath},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -28,6 +28,15 @@ func absolute(host string) asking {
 	return asking{target: proxyTarget(), host: host, path: "/a"}.with(credentials(goodToken))
 }
 
+// upgrading is a request whose connection is to become another protocol's.
+func upgrading(a asking, to string) asking { return a.with([2]string{"upgrade", to}) }
+
+// unbuffered is what Envoy asks about a request to a surface that upgrades.
+func unbuffered(a asking) asking {
+	a.target.BodyBytes, a.body = 0, ""
+	return a
+}
+
 // way is what metadata says of the way on.
 type way struct{ Mode, Host, Port, Cluster string }
 
@@ -84,6 +93,16 @@ func TestProxy(t *testing.T) {
 		{"absolute-form to a tool server", absolute("mcp.example:443"), denial.SurfaceRequired, way{}},
 		{"a tool server as such", proxyCall(), "", way{"guard", "mcp.example", "443", ""}},
 		{"a tool server's target for another host", func() asking { a := proxyCall(); a.host = "api.example:443"; return a }(), denial.NotReady, way{}},
+		{"a WebSocket", upgrading(absolute("api.example"), "websocket"), "", way{"guard", "api.example", "80", ""}},
+		{"a WebSocket in upper case", upgrading(absolute("api.example"), "WebSocket"), "", way{"guard", "api.example", "80", ""}},
+		{"an upgrade to CONNECT", upgrading(absolute("api.example"), "CONNECT"), denial.BodyUnreadable, way{}},
+		{"an upgrade to CONNECT in lower case", upgrading(absolute("api.example"), "connect"), denial.BodyUnreadable, way{}},
+		{"an upgrade to anything", upgrading(absolute("api.example"), "x"), denial.BodyUnreadable, way{}},
+		{"an upgrade to nothing", upgrading(absolute("api.example"), ""), denial.BodyUnreadable, way{}},
+		{"an upgrade to one of two", upgrading(absolute("api.example"), "websocket, CONNECT"), denial.BodyUnreadable, way{}},
+		{"two upgrades", upgrading(upgrading(absolute("api.example"), "websocket"), "CONNECT"), denial.BodyUnreadable, way{}},
+		{"an upgrade at a tool server", upgrading(unbuffered(proxyCall()), "CONNECT"), denial.BodyUnreadable, way{}},
+		{"a WebSocket to a tool server", upgrading(unbuffered(proxyCall()), "websocket"), denial.BodyUnreadable, way{}},
 		{"no token", tunnel("api.example:443").without("proxy-authorization"), denial.TokenMissing, way{}},
 		{"no token, to metadata: told why at once", tunnel("169.254.169.254:80").without("proxy-authorization"), denial.AddressDenied, way{}},
 		{"an expired token", tunnel("api.example:443").without("proxy-authorization").with(credentials(denial.TokenExpired)), denial.TokenExpired, way{}},
@@ -102,6 +121,9 @@ func TestProxy(t *testing.T) {
 			}
 			if tc.code == "" && !slices.Contains(checkModes(), got.meta(wire.MetaMode)) {
 				t.Errorf("no route knows mode %q", got.meta(wire.MetaMode))
+			}
+			if r := h.last(); tc.code == denial.BodyUnreadable && (!strings.HasSuffix(r.Reason, ": upgrade") || r.Surface == "") {
+				t.Errorf("recorded reason %q, surface %q", r.Reason, r.Surface)
 			}
 			if tc.code != "" && len(h.names.approved) != 0 {
 				t.Errorf("Envoy may look up %v", h.names.approved)

@@ -3,6 +3,7 @@ package check
 import (
 	"errors"
 	"net/http"
+	"strings"
 
 	"github.com/hopgate/hopgate/authz/denial"
 	"github.com/hopgate/hopgate/authz/surface"
@@ -112,6 +113,9 @@ func (w *work) plain() bool {
 		return w.refuse(err)
 	}
 	a.Path = path
+	if a.Upgrade && !w.toWebSocket() {
+		return w.unreadable(surface.Refuse(surface.ReasonUpgrade))
+	}
 	return true
 }
 
@@ -180,6 +184,13 @@ func (w *work) partial() bool {
 // upgrades reports whether the connection is to become another protocol's.
 func (w *work) upgrades() bool { return w.req.Header(HeaderUpgrade).Count > 0 }
 
+// toWebSocket reports whether that is WebSocket and nothing else. Envoy makes
+// a tunnel of an upgrade to CONNECT, and others carry anything.
+func (w *work) toWebSocket() bool {
+	f := w.req.Header(HeaderUpgrade)
+	return f.Count == 1 && strings.EqualFold(f.Value, "websocket")
+}
+
 func (w *work) tools() bool {
 	err := w.readMCP()
 	if w.upgrades() {
@@ -244,7 +255,9 @@ func (w *work) unreadable(err error) bool {
 	if !errors.As(err, &u) {
 		return w.deny(denial.Internal)
 	}
-	w.hop.Action.Kind = v1alpha1.SurfaceType(w.hop.Target.Surface)
+	if w.hop.Action.Kind = v1alpha1.SurfaceType(w.hop.Target.Surface); w.hop.Action.Kind == "" {
+		w.hop.Action.Kind = v1alpha1.SurfaceHTTP
+	}
 	w.reason = string(u.Reason)
 	switch u.Reason {
 	case surface.ReasonPartial:

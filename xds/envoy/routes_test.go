@@ -166,6 +166,75 @@ func TestATunnelToASurfaceIsAHop(t *testing.T) {
 	}
 }
 
+// TestATunnelIsAHopEverywhere: Envoy takes a CONNECT for no route but one that
+// is for it, and would ask nobody. Where there is no proxy it ends there.
+func TestATunnelIsAHopEverywhere(t *testing.T) {
+	t.Parallel()
+	for name, ts := range all[*routev3.RouteConfiguration](t) {
+		for _, v := range ts[0].GetVirtualHosts() {
+			ends := 0
+			for _, r := range v.GetRoutes() {
+				if r.GetMatch().GetConnectMatcher() == nil {
+					continue
+				}
+				if name != "agents/egress/3128" && r.GetDirectResponse().GetStatus() != 404 {
+					t.Errorf("%s: %s: %s leads a tunnel on", name, v.GetName(), r.GetName())
+				}
+				if r.GetDirectResponse() != nil && len(r.GetMatch().GetDynamicMetadata()) == 0 {
+					ends++
+				}
+			}
+			if ends != 1 {
+				t.Errorf("%s: %s has %d ends for tunnels", name, v.GetName(), ends)
+			}
+		}
+	}
+}
+
+// TestAnUpgradeAtASurfaceIsNotWaitedFor: the first route is the one that asks
+// the guard about it without its body, as a request to the surface.
+func TestAnUpgradeAtASurfaceIsNotWaitedFor(t *testing.T) {
+	t.Parallel()
+	hosts := one[*routev3.RouteConfiguration](t, "agents/egress/3128").GetVirtualHosts()
+	if len(hosts) < 2 {
+		t.Fatal("there is no surface")
+	}
+	for _, v := range hosts[:len(hosts)-1] {
+		r := v.GetRoutes()[0]
+		if hs := r.GetMatch().GetHeaders(); len(hs) != 1 || hs[0].GetName() != "upgrade" || !hs[0].GetPresentMatch() || r.GetDirectResponse().GetStatus() != 403 {
+			t.Fatalf("%s begins with %v", v.GetName(), r)
+		}
+		got := targetOf(t, v.GetName(), r.GetTypedPerFilterConfig()[authzName(shapeProxy)].GetValue())
+		whole := targetOf(t, v.GetName(), v.GetTypedPerFilterConfig()[authzName(shapeProxy)].GetValue())
+		whole.BodyBytes = 0
+		if diff := cmp.Diff(whole, got); diff != "" {
+			t.Errorf("%s: judged as another (-want +got):\n%s", v.GetName(), diff)
+		}
+	}
+}
+
+// TestASurfaceIsNamedWithItsPort: a server that tells its hosts apart by port
+// too would take the request for another's.
+func TestASurfaceIsNamedWithItsPort(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		port uint16
+		tls  *graph.BackendTLS
+		want string
+	}{
+		{443, &graph.BackendTLS{}, "a.example"}, {8443, &graph.BackendTLS{}, "a.example:8443"}, {80, &graph.BackendTLS{}, "a.example:80"},
+		{80, nil, "a.example"}, {8080, nil, "a.example:8080"}, {443, nil, "a.example:443"},
+	} {
+		b := &graph.Backend{Kind: graph.BackendName, Hostname: "a.example", Port: tc.port, TLS: tc.tls}
+		v := surfaceHost(graph.ProxySurface{Hostname: "a.example", Port: tc.port, Backend: "b"}, b, wire.Target{Entry: wire.EntryProxy})
+		for _, r := range v.GetRoutes() {
+			if r.GetRoute() != nil && r.GetRoute().GetHostRewriteLiteral() != tc.want {
+				t.Errorf("port %d, TLS %v: named %q, want %q", tc.port, tc.tls != nil, r.GetRoute().GetHostRewriteLiteral(), tc.want)
+			}
+		}
+	}
+}
+
 // TestUserTextIsNoFormat: %REQ(authorization)% in a header value must not hand
 // out a secret.
 func TestUserTextIsNoFormat(t *testing.T) {
@@ -228,7 +297,7 @@ func TestMatchesAreOrdered(t *testing.T) {
 	}
 	want := []string{
 		"agents/b#0.0", "agents/b#1.0", "agents/b#1.1", "agents/b#2.0", "agents/b#3.0", "agents/b#4.0",
-		"agents/a#0.0", "agents/b#5.0", "agents/b#6.0", "agents/0#0.0", "agents/b#8.0", "agents/b#7.0", "none",
+		"agents/a#0.0", "agents/b#5.0", "agents/b#6.0", "agents/0#0.0", "agents/b#8.0", "agents/b#7.0", "no-tunnel", "none",
 	}
 	none := func(string) *graph.Backend { return nil }
 	r := rand.New(rand.NewPCG(1, 2))
@@ -253,8 +322,13 @@ func TestMatchesAreOrdered(t *testing.T) {
 func TestATableWithoutRoutes(t *testing.T) {
 	t.Parallel()
 	vs := RouteTable("t", gatewayOwner(), nil).GetVirtualHosts()
-	if len(vs) != 1 || vs[0].GetDomains()[0] != "*" || len(vs[0].GetRoutes()) != 1 || vs[0].GetRoutes()[0].GetDirectResponse().GetStatus() != 404 {
+	if len(vs) != 1 || vs[0].GetDomains()[0] != "*" || len(vs[0].GetRoutes()) != 2 {
 		t.Fatalf("virtual hosts = %v", vs)
+	}
+	for _, r := range vs[0].GetRoutes() {
+		if r.GetDirectResponse().GetStatus() != 404 {
+			t.Errorf("%s leads on", r.GetName())
+		}
 	}
 	if got := targetOf(t, "t", vs[0].GetTypedPerFilterConfig()[authzName(shapeRoutes)].GetValue()); got.Gateway != "agents/egress" || got.Route != "" {
 		t.Errorf("target = %v", got)

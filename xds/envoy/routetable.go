@@ -51,7 +51,7 @@ func RouteTable(name string, gateway graph.Owner, fragments []*Fragment) *routev
 
 func ordered(entries []entry) []*routev3.Route {
 	slices.SortFunc(entries, compareEntries)
-	out := make([]*routev3.Route, 0, len(entries)+1)
+	out := make([]*routev3.Route, 0, len(entries)+2)
 	for _, e := range entries {
 		out = append(out, e.route)
 	}
