@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"os"
@@ -46,10 +47,7 @@ The key is the state folder's, or a public key in PEM (--key).`),
   hopgate audit verify audit.jsonl.1 audit.jsonl --key auditor.pem`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, files []string) error {
-			if key == "" {
-				key = laptop.AuditKey(state)
-			}
-			pub, err := token.LoadPublic(key)
+			pub, err := auditKey(key, state)
 			if err != nil {
 				return err
 			}
@@ -75,6 +73,18 @@ The key is the state folder's, or a public key in PEM (--key).`),
 	stateFlag(c, &state, "it has the key")
 	c.Flags().StringVar(&key, "key", "", "public or private key in PEM; else that of the state folder")
 	return c
+}
+
+// auditKey is the public key of a file, or else that of a state folder.
+func auditKey(file, state string) (ed25519.PublicKey, error) {
+	if file != "" {
+		return token.LoadPublic(file)
+	}
+	pub, err := token.LoadPublic(laptop.AuditKey(state))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("%w: give the state folder of the gateway that wrote the record (--state), or the key's file (--key)", err)
+	}
+	return pub, err
 }
 
 func verifyFile(v *audit.Verifier, path string) error {

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -103,7 +105,11 @@ func order(ctx context.Context, out io.Writer, f *orderFlags) error {
 		return errUsage{fmt.Errorf("KIND is agent, subject, txn, token or peer, not %q", f.ask.Kind)}
 	}
 	for _, p := range f.except {
-		f.ask.Except = append(f.ask.Except, placeOf(p))
+		place, err := placeOf(p)
+		if err != nil {
+			return err
+		}
+		f.ask.Except = append(f.ask.Except, place)
 	}
 	client, err := admin.NewClient(f.state)
 	if err != nil {
@@ -122,12 +128,30 @@ func order(ctx context.Context, out io.Writer, f *orderFlags) error {
 	return err
 }
 
-// placeOf reads a place: what has two slashes is a backend.
-func placeOf(s string) contain.Place {
-	if strings.Count(s, "/") == 2 {
-		return contain.Place{Backend: s}
+// placeOf reads a place: what has slashes is a backend. A place that nothing
+// can be would stay as shut as all others, and nobody would know why.
+func placeOf(s string) (contain.Place, error) {
+	if strings.Contains(s, "/") {
+		parts := strings.Split(s, "/")
+		if len(parts) != 3 || !slices.Contains(backendKinds(), parts[0]) || parts[1] == "" || parts[2] == "" {
+			return contain.Place{}, errUsage{fmt.Errorf(
+				"--except %q is no backend: want KIND/NAMESPACE/NAME, as Service/default/tools, where KIND is %s; a host has no slash", s, either(backendKinds()))}
+		}
+		return contain.Place{Backend: s}, nil
 	}
-	return contain.Place{Host: s}
+	if _, err := netip.ParseAddr(s); err != nil && !hostGlob(s) {
+		return contain.Place{}, errUsage{fmt.Errorf(
+			"--except %q is no host: want a name in lower case or a glob of one, as *.example.com, without scheme and port", s)}
+	}
+	return contain.Place{Host: s}, nil
+}
+
+// backendKinds are the kinds of backends.
+func backendKinds() []string { return []string{"Service", "XBackend"} }
+
+// hostGlob reports whether s can be a host or a glob of hosts.
+func hostGlob(s string) bool {
+	return s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789-_.*") == ""
 }
 
 func newOrders() *cobra.Command {

@@ -60,7 +60,21 @@ what has begun may end within the grace period.`),
 	return c
 }
 
+// check refuses numbers that mean nothing.
+func (f *runFlags) check() error {
+	switch {
+	case f.grace < 0:
+		return errUsage{fmt.Errorf("--grace is a time from now on, as 30s, and not %s", f.grace)}
+	case f.concurrency < 0:
+		return errUsage{fmt.Errorf("--concurrency is a number of workers, or 0 for one a core, and not %d", f.concurrency)}
+	}
+	return nil
+}
+
 func runLaptop(ctx context.Context, f runFlags) error {
+	if err := f.check(); err != nil {
+		return err
+	}
 	health, err := healthAddress(f.health)
 	if err != nil {
 		return err

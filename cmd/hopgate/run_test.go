@@ -25,6 +25,7 @@ type running struct {
 	t                   *testing.T
 	cmd                 *exec.Cmd
 	dir                 string // with files/ and state/
+	tmp                 string // of temporary files, the runtime folder among them
 	proxy, http, health int
 	out, errs           *stream
 	ended               chan struct{}
@@ -82,6 +83,14 @@ spec:
 // launch starts it; args come behind those of every test.
 func launch(t *testing.T, upstream string, args ...string) *running {
 	t.Helper()
+	r := prepare(t, upstream)
+	r.start(args...)
+	return r
+}
+
+// prepare writes what it needs.
+func prepare(t *testing.T, upstream string) *running {
+	t.Helper()
 	r := &running{
 		t: t, dir: t.TempDir(), proxy: testenv.Port(t), http: testenv.Port(t), health: testenv.Port(t),
 		out: &stream{}, errs: &stream{}, ended: make(chan struct{}),
@@ -91,10 +100,19 @@ func launch(t *testing.T, upstream string, args ...string) *running {
 		t.Fatal(err)
 	}
 	write(t, filepath.Join(r.dir, "files", "objects.yaml"), r.objects(port))
+	return r
+}
+
+// start starts it, and waits until it is ready.
+func (r *running) start(args ...string) {
+	t := r.t
+	t.Helper()
 	r.cmd = call{dir: r.dir, args: append([]string{
 		"run", "-f", "files", "--state", "state", "--envoy", testenv.Envoy(t), "--concurrency", "1", "--grace", "5s",
 		"--health", fmt.Sprintf("127.0.0.1:%d", r.health),
 	}, args...)}.command(t)
+	r.tmp = testenv.ShortDir(t)
+	r.cmd.Env = append(r.cmd.Env, "TMPDIR="+r.tmp)
 	r.cmd.Stdout, r.cmd.Stderr = r.out, r.errs
 	if err := r.cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -110,6 +128,12 @@ func launch(t *testing.T, upstream string, args ...string) *running {
 			t.Logf("stdout:\n%s\nstderr:\n%s", r.out, r.errs)
 		}
 	})
+	r.waitReady()
+}
+
+func (r *running) waitReady() {
+	t := r.t
+	t.Helper()
 	testenv.Wait(t, "hopgate run to be ready", func() bool {
 		select {
 		case <-r.ended:
@@ -118,7 +142,6 @@ func launch(t *testing.T, upstream string, args ...string) *running {
 		}
 		return r.status("/readyz") == http.StatusOK
 	})
-	return r
 }
 
 // status is that of a page of health; 0: none is served.
@@ -341,6 +364,72 @@ func TestRunNeedsItsOwn(t *testing.T) {
 		}
 	}
 	r.stop()
+}
+
+// A listener whose port another process has is not said to be ready; it comes
+// when the port is free.
+func TestRunTellsWhatWaitsForItsPort(t *testing.T) {
+	t.Parallel()
+	site, _, _ := web(t)
+	for _, output := range []string{"text", "json"} {
+		t.Run(output, func(t *testing.T) {
+			t.Parallel()
+			r := prepare(t, site)
+			other, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", r.proxy))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer other.Close()
+			r.start("-o", output)
+			said, want := r.out, fmt.Sprintf("ready: 127.0.0.1:%d; not yet, the port is in use: 127.0.0.1:%d; Envoy", r.http, r.proxy)
+			if output == "json" {
+				said, want = r.errs, fmt.Sprintf(`"msg":"ready","addresses":["127.0.0.1:%d"],"waiting":["127.0.0.1:%d"]`, r.http, r.proxy)
+			}
+			testenv.Wait(t, "it to say "+want, func() bool { return strings.Contains(said.String(), want) })
+			if err := other.Close(); err != nil {
+				t.Fatal(err)
+			}
+			testenv.Wait(t, "the listener to come", func() bool {
+				c, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", r.proxy))
+				return err == nil && c.Close() == nil
+			})
+			r.stop()
+		})
+	}
+}
+
+// Something that tidies temporary files takes the sockets with it: it is not
+// ready then, and without the folder it ends, for another start.
+func TestRunWithoutItsRuntimeFolder(t *testing.T) {
+	t.Parallel()
+	site, _, _ := web(t)
+	r := launch(t, site)
+	sockets, err := filepath.Glob(filepath.Join(r.tmp, "hopgate-*", "*.sock"))
+	if err != nil || len(sockets) < 3 {
+		t.Fatalf("the runtime folder has %v, %v", sockets, err)
+	}
+	for _, s := range sockets {
+		if err := os.Remove(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := r.status("/readyz"); got != http.StatusServiceUnavailable {
+		t.Errorf("ready without sockets: %d", got)
+	}
+	if res := hopgate(t, r.dir, "revoke", "agent", "researcher", "--state", "state").want(t, 3); !strings.Contains(res.stderr, "socket is gone") ||
+		strings.Contains(res.stderr, "no gateway runs") {
+		t.Errorf("revoke says %s", res.stderr)
+	}
+	if err := os.RemoveAll(filepath.Dir(sockets[0])); err != nil {
+		t.Fatal(err)
+	}
+	<-r.ended
+	if code := r.cmd.ProcessState.ExitCode(); code != 3 {
+		t.Errorf("ended with %d, want 3", code)
+	}
+	if said := r.errs.String(); !strings.Contains(said, "something removed the runtime folder "+filepath.Dir(sockets[0])) {
+		t.Errorf("it does not say why it ended: %s", said)
+	}
 }
 
 // Colours are for terminals.

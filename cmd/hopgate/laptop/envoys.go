@@ -2,7 +2,6 @@ package laptop
 
 import (
 	"context"
-	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -135,11 +134,53 @@ func (e *envoys) retry(ctx context.Context, name string, a netip.AddrPort) {
 	}
 }
 
-// Addresses are where agents come in, sorted.
+// Addresses are where agents come in now, sorted: those of listeners that
+// Envoy has as they are wanted.
 func (l *Laptop) Addresses() []netip.AddrPort {
-	l.envoys.mu.Lock()
-	defer l.envoys.mu.Unlock()
-	return slices.SortedFunc(maps.Values(l.envoys.listeners), netip.AddrPort.Compare)
+	snap := l.xds.Snapshot()
+	has := map[string]bool{}
+	for _, s := range snap.Streams {
+		for _, t := range s.Types {
+			if t.TypeURL != listenerType {
+				continue
+			}
+			for _, h := range t.Held {
+				has[h.Name] = true
+			}
+		}
+	}
+	for _, p := range snap.Parked {
+		if p.Resource.TypeURL == listenerType {
+			delete(has, p.Resource.Name)
+		}
+	}
+	return l.envoys.addresses(has)
+}
+
+// Waiting are addresses whose port is in use by something else, sorted; their
+// listeners come when it is free.
+func (l *Laptop) Waiting() []netip.AddrPort {
+	wait := map[string]bool{}
+	for _, p := range l.xds.Snapshot().Parked {
+		if p.Resource.TypeURL == listenerType && strings.Contains(p.Message, inUse) {
+			wait[p.Resource.Name] = true
+		}
+	}
+	return l.envoys.addresses(wait)
+}
+
+// addresses are those of the listeners with these names.
+func (e *envoys) addresses(names map[string]bool) []netip.AddrPort {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	var out []netip.AddrPort
+	for name, a := range e.listeners {
+		if names[name] {
+			out = append(out, a)
+		}
+	}
+	slices.SortFunc(out, netip.AddrPort.Compare)
+	return out
 }
 
 func (e *envoys) begin(ctx context.Context) {

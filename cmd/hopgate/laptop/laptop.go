@@ -61,6 +61,9 @@ func New(ctx context.Context, cfg Config) (_ *Laptop, err error) {
 			undo.run()
 		}
 	}()
+	if err := findPaths(cfg.Paths, cfg.State); err != nil {
+		return nil, err
+	}
 	if err := l.findEnvoy(ctx); err != nil {
 		return nil, err
 	}

@@ -9,8 +9,11 @@ import (
 	"google.golang.org/grpc"
 )
 
-// Ready reports whether everything is served that can be.
-func (l *Laptop) Ready() bool { return l.xds.Ready() && l.envoy.PID() != 0 && l.guard.Ready() }
+// Ready reports whether everything is served that can be. Without the guard's
+// socket nothing new is decided, whatever was ready before.
+func (l *Laptop) Ready() bool {
+	return l.xds.Ready() && l.envoy.PID() != 0 && l.guard.Ready() && there(l.Socket())
+}
 
 // Run serves until ctx ends, and then lets what has begun come to its end,
 // for as long as the grace period. It returns when everything has stopped.
@@ -32,6 +35,7 @@ func (l *Laptop) Run(ctx context.Context) error {
 	wg.run(failed, func() error { return l.admin.Run(serving) })
 	wg.run(failed, func() error { return l.guard.Run(serving, l.grpc.Stop) })
 	wg.run(failed, l.serve)
+	wg.run(failed, func() error { return l.watchRuntime(serving, runtimePoll) })
 	l.envoys.begin(sourcing)
 	wg.run(failed, func() error { return l.source.Run(sourcing) })
 	ended := make(chan struct{})

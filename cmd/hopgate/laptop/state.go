@@ -3,6 +3,7 @@ package laptop
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -47,6 +48,24 @@ func openState(dir string) (*state, error) {
 		return nil, errors.Join(fmt.Errorf("%w: state folder %s: %w", ErrEnvironment, dir, err), f.Close())
 	}
 	return &state{dir: dir, lock: f}, nil
+}
+
+// findPaths refuses a first start on nothing: where no path is there, and no
+// good state is kept of an earlier run, the built-in Gateway alone would serve,
+// for a typing error. A path that comes later is watched for.
+func findPaths(paths []string, state string) error {
+	if len(paths) == 0 || there(statePath(state, lastGoodFile)) {
+		return nil
+	}
+	var errs []error
+	for _, p := range paths {
+		_, err := os.Stat(p)
+		if !errors.Is(err, fs.ErrNotExist) {
+			return nil // it is there, or its own error is told with the others of files
+		}
+		errs = append(errs, fmt.Errorf("read files: %w", err))
+	}
+	return errors.Join(errs...)
 }
 
 func (s *state) path(name string) string { return filepath.Join(s.dir, name) }
