@@ -258,6 +258,15 @@ func TestWithoutItsCredentialAHopIsDenied(t *testing.T) {
 			t.Errorf("code %q: %v", got.code(), got.CheckResponse)
 		}
 	})
+	t.Run("it is not accepted", func(t *testing.T) {
+		t.Parallel()
+		refused := c
+		refused.Rejected = "it goes in no such header"
+		h := open(t, build{env: map[string]string{"A": "sk-a"}, feed: func(f *feedv1.Snapshot) { f.Credentials = []feedv1.Credential{refused} }})
+		if got := h.ask(page()); got.code() != denial.CredentialMissing || got.status() != 503 || strings.Contains(got.String(), "sk-a") {
+			t.Errorf("code %q", got.code())
+		}
+	})
 	t.Run("a rule denies first", func(t *testing.T) {
 		t.Parallel()
 		h := open(t, build{feed: func(f *feedv1.Snapshot) { f.Credentials = []feedv1.Credential{c} }})

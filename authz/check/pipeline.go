@@ -173,7 +173,7 @@ func (s *Service) settle(ctx context.Context, w *work) bool {
 	}
 	for _, c := range w.hop.Target.Credentials {
 		secret, ok := s.cfg.Secrets.Get(c)
-		if !ok {
+		if !ok || c.Rejected != "" {
 			return w.deny(denial.CredentialMissing)
 		}
 		w.secrets = append(w.secrets, secret)

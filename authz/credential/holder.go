@@ -41,6 +41,9 @@ func (h *Holder) Apply(cs []feedv1.Credential) {
 }
 
 func (h *Holder) load(c feedv1.Credential) entry {
+	if c.Rejected != "" {
+		return entry{credential: c, err: errRejected}
+	}
 	s, err := read(&c, h.getenv)
 	return entry{credential: c, secret: s, err: err}
 }

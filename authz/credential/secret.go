@@ -45,6 +45,8 @@ var (
 	errEmpty = errors.New("it is empty")
 	errLong  = fmt.Errorf("it is longer than %d bytes", maxSecret)
 	errShape = errors.New("it holds characters that no header can carry")
+	// errRejected is of a Credential that was not accepted.
+	errRejected = errors.New("it is not accepted")
 	// errIrregular is of a folder, a pipe or a device.
 	errIrregular = errors.New("its file is no regular file")
 )

@@ -24,8 +24,8 @@ func translateCredential(r *reader, ref source.Ref) {
 	}
 	backend := refOf(v.Spec.TargetRef.Kind, ref.Namespace, v.Spec.TargetRef.Name)
 	feed, err := r.credential(o, v, backend)
-	if err == nil {
-		r.run.Put(&r.t.credentials, feed.Key.String(), seal(feed))
+	if entry, ok := guarded(feed, err); ok {
+		r.run.Put(&r.t.credentials, entry.Key.String(), seal(entry))
 	}
 	c := conditions{generation: v.Generation}
 	c.accepted(err)
@@ -34,6 +34,17 @@ func translateCredential(r *reader, ref source.Ref) {
 		ancestors = []source.Ref{backend}
 	}
 	r.status(Status{Ref: ref, Policy: policyStatus(ancestors, c)})
+}
+
+// guarded is what guards are told of a Credential; false: nothing. Of one that
+// is not accepted they are told that, since without it the agent's own header
+// would go; but not of the later one of two, since that of the other one goes.
+func guarded(feed feedv1.Credential, err error) (feedv1.Credential, bool) {
+	if err == nil {
+		return feed, true
+	}
+	reason, message := rejected(err)
+	return feedv1.Credential{Key: feed.Key, Backend: feed.Backend, Rejected: message}, reason != reasonConflicted
 }
 
 // policyStatus is the same conditions for each ancestor.
@@ -51,7 +62,7 @@ func policyStatus(ancestors []source.Ref, c conditions) *gatewayv1.PolicyStatus 
 }
 
 // credential judges a Credential. One that could leak is refused as a whole:
-// the backend then gets no secret from us.
+// the backend then gets no secret from us, and no hop.
 func (r *reader) credential(o source.Object, v *v1alpha1.Credential, backend source.Ref) (feedv1.Credential, error) {
 	feed := feedv1.Credential{Key: keyOf(o.Ref), Backend: backendName(backend), Header: headerOf(v), Prefix: v.Spec.Prefix}
 	checks := []func() error{

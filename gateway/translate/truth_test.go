@@ -67,7 +67,7 @@ func calmFeed(out map[string]any, r Result, mine func(string) bool) {
 		}
 	}
 	for _, c := range r.Feed.Credentials {
-		if mine(c.Key.Namespace) {
+		if c.Rejected == "" && mine(c.Key.Namespace) {
 			out["feed credential "+c.Key.String()] = c
 		}
 	}

@@ -157,13 +157,17 @@ type Credential struct {
 	// the two.
 	Environment string `json:"environment,omitempty"`
 	File        string `json:"file,omitempty"`
+	// Rejected is why the Credential was not accepted; then hops to the backend
+	// are denied, and it has no secret.
+	Rejected string `json:"rejected,omitempty"`
 }
 
 // Quarantine is something that is cut off until a time.
 type Quarantine struct {
 	Name string                  `json:"name"`
 	Type v1alpha1.QuarantineType `json:"type"`
-	// Domain is zero for a peer.
+	// Domain is zero for a peer; for every other type that is each trust domain
+	// of the feed.
 	Domain Key    `json:"domain,omitzero"`
 	Value  string `json:"value"`
 	// Except are places that stay open.
