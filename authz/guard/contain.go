@@ -119,16 +119,34 @@ func quarantines(f *feedv1.Snapshot) ([]contain.Order, error) {
 		default:
 			return nil, fmt.Errorf("read quarantine %s: type %q is not known", q.Name, q.Type)
 		}
-		if q.Type != v1alpha1.QuarantinePeer {
-			o.Domain = q.Domain.String()
-		}
 		o.Except = places(q.Except)
-		if err := o.Check(); err != nil {
-			return nil, fmt.Errorf("read quarantine %s: %w", q.Name, err)
+		for _, each := range inDomains(o, q, f.TrustDomains) {
+			if err := each.Check(); err != nil {
+				return nil, fmt.Errorf("read quarantine %s: %w", q.Name, err)
+			}
+			out = append(out, each)
 		}
-		out = append(out, o)
 	}
 	return out, nil
+}
+
+// inDomains has o stand in the trust domain of q, and where it names none in
+// each that is believed.
+func inDomains(o contain.Order, q *feedv1.Quarantine, believed []feedv1.TrustDomain) []contain.Order {
+	switch {
+	case q.Type == v1alpha1.QuarantinePeer:
+		return []contain.Order{o}
+	case q.Domain != feedv1.Key{}:
+		o.Domain = q.Domain.String()
+		return []contain.Order{o}
+	}
+	out := make([]contain.Order, len(believed))
+	for i := range believed {
+		out[i] = o
+		out[i].Domain = believed[i].Key.String()
+		out[i].ID += " in " + out[i].Domain
+	}
+	return out
 }
 
 // places leaves out what cannot be understood: it stays closed.

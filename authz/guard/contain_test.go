@@ -108,9 +108,18 @@ func TestQuarantinesOfAFeed(t *testing.T) {
 	for _, kind := range []v1alpha1.QuarantineType{v1alpha1.QuarantineAgent, v1alpha1.QuarantineSubject, v1alpha1.QuarantineTransaction, v1alpha1.QuarantinePeer} {
 		f.Quarantines = append(f.Quarantines, feedv1.Quarantine{Name: string(kind), Type: kind, Domain: key("corp"), Value: "spiffe://x/y", Until: until})
 	}
+	f.TrustDomains = []feedv1.TrustDomain{{Key: key("corp")}, {Key: key("lab")}}
+	f.Quarantines = append(f.Quarantines, feedv1.Quarantine{Name: "everywhere", Type: v1alpha1.QuarantineAgent, Value: "coder", Until: until})
 	got, err := quarantines(f)
 	if err != nil {
 		t.Fatal(err)
+	}
+	ids := map[string]bool{}
+	for _, o := range got {
+		ids[o.ID] = true
+	}
+	if len(ids) != len(got) {
+		t.Errorf("%d orders have %d names", len(got), len(ids))
 	}
 	var shown [][2]string
 	for _, o := range got {
@@ -118,6 +127,7 @@ func TestQuarantinesOfAFeed(t *testing.T) {
 	}
 	want := [][2]string{
 		{string(contain.KindAgent), "agents/corp"}, {string(contain.KindSubject), "agents/corp"}, {string(contain.KindTxn), "agents/corp"}, {string(contain.KindPeer), ""},
+		{string(contain.KindAgent), "agents/corp"}, {string(contain.KindAgent), "agents/lab"},
 	}
 	if diff := cmp.Diff(want, shown); diff != "" {
 		t.Errorf("orders differ (-want +got):\n%s", diff)

@@ -9,34 +9,40 @@ import (
 	"github.com/hopgate/hopgate/gateway/source"
 )
 
-// translateQuarantine hands a Quarantine to the guards, whatever else is known:
-// a trust domain that is not there yet may come, and then its agents are cut
-// off from the first hop on.
+// translateQuarantine hands a Quarantine to the guards, at its widest where not
+// all of it is understood: without a trust domain that there is it cuts off in
+// every one that is believed, and a place that cannot be read is not open.
 func translateQuarantine(r *reader, ref source.Ref) {
 	o, ok := r.object(ref)
 	v, _ := o.Value.(*v1alpha1.Quarantine)
 	if !ok || v == nil {
 		return
 	}
-	feed, err := quarantine(v)
 	c := conditions{generation: v.Generation}
-	c.accepted(err)
-	if err == nil {
-		c.resolved(r.knowsDomain(v.Spec.Target.TrustDomainRef))
+	feed, err := quarantine(v)
+	if err != nil {
+		c.accepted(err)
+	} else {
+		c.accepted(readExcept(&feed, v.Spec.Except))
+		var missing error
+		feed.Domain, missing = r.quarantineDomain(v)
+		c.resolved(missing)
 		r.run.Put(&r.t.quarantines, feed.Name, seal(feed))
 	}
 	r.status(Status{Ref: ref, Conditions: c.list})
 }
 
-// knowsDomain says whether there is the TrustDomain that a Quarantine names.
-func (r *reader) knowsDomain(d *v1alpha1.QuarantineTrustDomain) error {
-	if d == nil {
-		return nil
+// quarantineDomain is the trust domain in which the value means something; zero:
+// every one that is believed.
+func (r *reader) quarantineDomain(v *v1alpha1.Quarantine) (feedv1.Key, error) {
+	d := v.Spec.Target.TrustDomainRef
+	if d == nil || v.Spec.Target.Type == v1alpha1.QuarantinePeer {
+		return feedv1.Key{}, nil
 	}
 	if _, ok := r.object(refOf(kindTrust, d.Namespace, d.Name)); !ok {
-		return reject(reasonTrustNotFound, "there is no TrustDomain/%s/%s", d.Namespace, d.Name)
+		return feedv1.Key{}, reject(reasonTrustNotFound, "there is no TrustDomain/%s/%s: it is cut off in every trust domain that is believed", d.Namespace, d.Name)
 	}
-	return nil
+	return feedv1.Key{Namespace: d.Namespace, Name: d.Name}, nil
 }
 
 func quarantine(v *v1alpha1.Quarantine) (feedv1.Quarantine, error) {
@@ -52,23 +58,25 @@ func quarantine(v *v1alpha1.Quarantine) (feedv1.Quarantine, error) {
 	default:
 		return feed, reject(reasonInvalid, "spec.target.type: %s is not known", quote(string(t.Type)))
 	}
-	if d := t.TrustDomainRef; d != nil {
-		feed.Domain = feedv1.Key{Namespace: d.Namespace, Name: d.Name}
-	}
-	if (t.Type == v1alpha1.QuarantinePeer) != (t.TrustDomainRef == nil) {
-		return feed, reject(reasonInvalid, "spec.target.trustDomainRef: every type but Peer needs one, and Peer has none")
-	}
 	if t.Value == "" || v.Spec.Until.IsZero() {
 		return feed, reject(reasonInvalid, "spec: it needs target.value and until")
 	}
-	for i := range v.Spec.Except {
-		p, err := quarantinePlace(&v.Spec.Except[i])
-		if err != nil {
-			return feed, reject(reasonInvalid, "spec.except[%d]: %v", i, err)
-		}
-		feed.Except = append(feed.Except, p)
-	}
 	return feed, nil
+}
+
+// readExcept reads the places that stay open. It goes on after one that cannot
+// be read, which is not open.
+func readExcept(feed *feedv1.Quarantine, places []v1alpha1.QuarantinePlace) (first error) {
+	for i := range places {
+		p, err := quarantinePlace(&places[i])
+		switch {
+		case err == nil:
+			feed.Except = append(feed.Except, p)
+		case first == nil:
+			first = reject(reasonInvalid, "spec.except[%d]: %v: it is cut off there too", i, err)
+		}
+	}
+	return first
 }
 
 func quarantinePlace(p *v1alpha1.QuarantinePlace) (feedv1.Place, error) {
