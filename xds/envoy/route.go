@@ -163,7 +163,7 @@ func substitute(pattern, text string) *matcherv3.RegexMatchAndSubstitute {
 // there is no proxy.
 func vhost(name string, domains []string, sh shape, t wire.Target, rs []*routev3.Route) *routev3.VirtualHost {
 	if sh != shapeProxy {
-		rs = append(rs, noTunnel(404))
+		rs = append(rs, noProxy())
 	}
 	return &routev3.VirtualHost{
 		Name: name, Domains: domains,

@@ -130,7 +130,7 @@ func TestTheWayOnIsChecks(t *testing.T) {
 					}
 					continue
 				}
-				mode := false
+				mode := r.GetRoute().GetCluster() == unresolved // which is nowhere
 				for _, m := range r.GetMatch().GetDynamicMetadata() {
 					mode = mode || m.GetFilter() == wire.AuthzNamespace && m.GetPath()[0].GetKey() == wire.MetaMode && m.GetValue().GetStringMatch().GetExact() != "" && !m.GetInvert()
 				}
@@ -177,10 +177,11 @@ func TestATunnelIsAHopEverywhere(t *testing.T) {
 				if r.GetMatch().GetConnectMatcher() == nil {
 					continue
 				}
-				if name != "agents/egress/3128" && r.GetDirectResponse().GetStatus() != 404 {
+				nowhere := r.GetDirectResponse() != nil || r.GetRoute().GetCluster() == unresolved
+				if name != "agents/egress/3128" && !nowhere {
 					t.Errorf("%s: %s: %s leads a tunnel on", name, v.GetName(), r.GetName())
 				}
-				if r.GetDirectResponse() != nil && len(r.GetMatch().GetDynamicMetadata()) == 0 {
+				if nowhere && len(r.GetMatch().GetDynamicMetadata()) == 0 {
 					ends++
 				}
 			}
@@ -297,7 +298,7 @@ func TestMatchesAreOrdered(t *testing.T) {
 	}
 	want := []string{
 		"agents/b#0.0", "agents/b#1.0", "agents/b#1.1", "agents/b#2.0", "agents/b#3.0", "agents/b#4.0",
-		"agents/a#0.0", "agents/b#5.0", "agents/b#6.0", "agents/0#0.0", "agents/b#8.0", "agents/b#7.0", "no-tunnel", "none",
+		"agents/a#0.0", "agents/b#5.0", "agents/b#6.0", "agents/0#0.0", "agents/b#8.0", "agents/b#7.0", "no-proxy", "none",
 	}
 	none := func(string) *graph.Backend { return nil }
 	r := rand.New(rand.NewPCG(1, 2))
@@ -326,7 +327,7 @@ func TestATableWithoutRoutes(t *testing.T) {
 		t.Fatalf("virtual hosts = %v", vs)
 	}
 	for _, r := range vs[0].GetRoutes() {
-		if r.GetDirectResponse().GetStatus() != 404 {
+		if r.GetDirectResponse().GetStatus() != 404 && r.GetRoute().GetCluster() != unresolved {
 			t.Errorf("%s leads on", r.GetName())
 		}
 	}

@@ -25,15 +25,27 @@ func ProxyTable(name string, p *graph.ProxyTable, find func(name string) *graph.
 	all := vhost("*", []string{"*"}, shapeProxy, p.Target, proxyRoutes(p))
 	all.RequestHeadersToRemove = append(all.RequestHeadersToRemove, tracks()...)
 	// A tunnel that Check gave no mode is not terminated here or anywhere.
-	all.Routes = append(all.Routes, noTunnel(503))
+	all.Routes = append(all.Routes, noTunnel())
 	out.VirtualHosts = append(out.VirtualHosts, all)
 	return out
 }
 
 // noTunnel is a route for a tunnel that may not be. Envoy takes a CONNECT for
 // no other route, and asks nobody about a request that has none.
-func noTunnel(status int) *routev3.Route {
-	return &routev3.Route{Name: "no-tunnel", Match: connect(), Action: respond(status)}
+func noTunnel() *routev3.Route {
+	return &routev3.Route{Name: "no-tunnel", Match: connect(), Action: respond(503)}
+}
+
+// noProxy is noTunnel where the listener takes no CONNECT: Envoy would refuse
+// it by itself, and asks nobody about that either. So the route takes it, and
+// leads to no cluster; an upgrade to CONNECT is no CONNECT, and not taken.
+func noProxy() *routev3.Route {
+	return &routev3.Route{Name: "no-proxy", Match: connect(), Action: &routev3.Route_Route{Route: &routev3.RouteAction{
+		ClusterSpecifier:            &routev3.RouteAction_Cluster{Cluster: unresolved},
+		ClusterNotFoundResponseCode: routev3.RouteAction_NOT_FOUND,
+		Timeout:                     dur(0),
+		UpgradeConfigs:              []*routev3.RouteAction_UpgradeConfig{{UpgradeType: "CONNECT"}},
+	}}}
 }
 
 // noUpgrade is a route for a request to a surface that wants to be another
@@ -120,7 +132,7 @@ func surfaceHost(s graph.ProxySurface, b *graph.Backend, listener wire.Target) *
 	r.GetRoute().HostRewriteSpecifier = &routev3.RouteAction_HostRewriteLiteral{
 		HostRewriteLiteral: hostAndPort(s.Hostname, s.Port, b.TLS != nil),
 	}
-	tunnel := noTunnel(503)
+	tunnel := noTunnel()
 	tunnel.TypedPerFilterConfig = map[string]*anypb.Any{authzName(shapeProxy): contextOf(listener)}
 	v := vhost(port, domains, shapeProxy, s.Target, []*routev3.Route{noUpgrade(s.Target), r, tunnel})
 	v.RequestHeadersToRemove = append(v.RequestHeadersToRemove, tracks()...)
