@@ -72,7 +72,6 @@ func TestTokens(t *testing.T) {
 		{"a word", "Bearer " + good, "token_malformed"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			t.Parallel()
 			for _, c := range []call{
 				{method: "GET", path: "/page/x"},
 				{method: "POST", path: "/mcp", contentType: "application/json", body: searchCall},
