@@ -137,6 +137,7 @@ func newBlind(opts []grpc.ServerOption) (*grpc.Server, error) {
 	return server, nil
 }
 
+//nolint:revive // grpc has the context second
 func (blind) check(srv any, _ context.Context, dec func(any) error, _ grpc.UnaryServerInterceptor) (any, error) {
 	if err := dec(&unread{}); err != nil {
 		return nil, err

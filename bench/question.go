@@ -45,9 +45,15 @@ func question(tool, raw string, now time.Time) ([]byte, error) {
 	body := callOf(tool)
 	headers := &corev3.HeaderMap{}
 	for _, h := range [][2]string{
-		{":authority", "tools.example:8080"}, {":path", "/mcp"}, {":method", "POST"}, {":scheme", "http"},
-		{"content-type", "application/json"}, {"content-length", strconv.Itoa(len(body))},
-		{"mcp-protocol-version", "2025-06-18"}, {"mcp-session-id", "5f0c1e3e-9f0e-4b7f-8a3d-6f0a1f3d9b11"}, {wire.HeaderTxnToken, raw},
+		{":authority", "tools.example:8080"},
+		{":path", "/mcp"},
+		{":method", "POST"},
+		{":scheme", "http"},
+		{"content-type", "application/json"},
+		{"content-length", strconv.Itoa(len(body))},
+		{"mcp-protocol-version", "2025-06-18"},
+		{"mcp-session-id", "5f0c1e3e-9f0e-4b7f-8a3d-6f0a1f3d9b11"},
+		{wire.HeaderTxnToken, raw},
 		{wire.HeaderPartialBody, "false"}, // Envoy says it of each body that it sends
 	} {
 		headers.Headers = append(headers.Headers, &corev3.HeaderValue{Key: h[0], RawValue: []byte(h[1])})

@@ -86,7 +86,7 @@ func (b *bench) tend(ctx context.Context, f *farm, p *launched, l layout, last b
 	if err != nil {
 		return fmt.Errorf("ready, and not there: %w", err)
 	}
-	defer c.close()
+	defer func() { _ = c.close() }() // nothing is left to be said on it
 	if err := c.must(requestFor(routePath(f.routes-1, 0), p.token)); err != nil {
 		return fmt.Errorf("ready, and the first request: %w", err)
 	}

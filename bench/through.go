@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/hopgate/hopgate/authz/token"
@@ -35,8 +36,8 @@ type way struct {
 
 func (w *way) close() error {
 	errs := []error{w.crowd.close()}
-	for i := len(w.undo) - 1; i >= 0; i-- {
-		errs = append(errs, w.undo[i]())
+	for _, v := range slices.Backward(w.undo) {
+		errs = append(errs, v())
 	}
 	return errors.Join(errs...)
 }

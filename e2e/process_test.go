@@ -3,6 +3,7 @@ package e2e
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -89,7 +90,7 @@ func playDialler() error {
 		return nil // closed already
 	}
 	if n, err := c.Read(make([]byte, 1)); n > 0 || err == nil {
-		return fmt.Errorf("the socket answered")
+		return errors.New("the socket answered")
 	}
 	return nil
 }

@@ -13,8 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/net/http2"
-
 	"github.com/hopgate/hopgate/internal/testgateway"
 )
 
@@ -124,14 +122,10 @@ func (p pipe) SetReadDeadline(time.Time) error  { return nil }
 func (p pipe) SetWriteDeadline(time.Time) error { return nil }
 
 // newHTTP2 is a client of HTTP/2 without TLS.
-func newHTTP2(t testing.TB) *http2.Transport {
+func newHTTP2(t testing.TB) *http.Transport {
 	t.Helper()
-	tr := &http2.Transport{
-		AllowHTTP: true, DisableCompression: true,
-		DialTLSContext: func(ctx context.Context, network, addr string, _ *tls.Config) (net.Conn, error) {
-			return (&net.Dialer{}).DialContext(ctx, network, addr)
-		},
-	}
+	tr := &http.Transport{DisableCompression: true, Protocols: &http.Protocols{}}
+	tr.Protocols.SetUnencryptedHTTP2(true)
 	t.Cleanup(tr.CloseIdleConnections)
 	return tr
 }

@@ -308,7 +308,7 @@ func TestAGatewayThatWasKilled(t *testing.T) {
 		if !errors.Is(err, want) {
 			t.Errorf("%s: Streams = %v, want %v", filepath.Base(socket), err, want)
 		}
-		if want == ErrSocketGone && (errors.Is(err, ErrNotRunning) || !strings.Contains(err.Error(), socket)) {
+		if errors.Is(want, ErrSocketGone) && (errors.Is(err, ErrNotRunning) || !strings.Contains(err.Error(), socket)) {
 			t.Errorf("Streams = %v, want where the socket was, and not that nothing runs", err)
 		}
 	}

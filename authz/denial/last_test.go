@@ -22,12 +22,27 @@ func TestLast(t *testing.T) {
 		id    any      // of JSON-RPC
 		call  string   // its method
 	}{
-		{"a tool call", Occasion{Surface: v1alpha1.SurfaceTools, MCP: &mcp.Request{Kind: mcp.Call, Method: "tools/call", ID: []byte(`"a7"`)}},
-			"", []string{"error", "data", "code"}, "a7", ""},
-		{"a tool call that is denied by results", Occasion{Surface: v1alpha1.SurfaceTools, AsResult: true, MCP: &mcp.Request{Kind: mcp.Call, Method: "tools/call", ID: []byte("7")}},
-			"", []string{"error", "data", "code"}, 7.0, ""},
-		{"a stream of no request", Occasion{Surface: v1alpha1.SurfaceTools, MCP: &mcp.Request{Kind: mcp.Stream, Method: mcp.MethodStream}},
-			"", []string{"params", "data", "code"}, nil, "notifications/message"},
+		{
+			"a tool call",
+			Occasion{Surface: v1alpha1.SurfaceTools, MCP: &mcp.Request{Kind: mcp.Call, Method: "tools/call", ID: []byte(`"a7"`)}},
+			"",
+			[]string{"error", "data", "code"},
+			"a7", "",
+		},
+		{
+			"a tool call that is denied by results",
+			Occasion{Surface: v1alpha1.SurfaceTools, AsResult: true, MCP: &mcp.Request{Kind: mcp.Call, Method: "tools/call", ID: []byte("7")}},
+			"",
+			[]string{"error", "data", "code"},
+			7.0, "",
+		},
+		{
+			"a stream of no request",
+			Occasion{Surface: v1alpha1.SurfaceTools, MCP: &mcp.Request{Kind: mcp.Stream, Method: mcp.MethodStream}},
+			"",
+			[]string{"params", "data", "code"},
+			nil, "notifications/message",
+		},
 		{"a stream that was not read", Occasion{Surface: v1alpha1.SurfaceTools}, "", []string{"params", "data", "code"}, nil, "notifications/message"},
 		{"OpenAI", Occasion{Surface: v1alpha1.SurfaceModels, Provider: llm.OpenAI}, "", []string{"error", "code"}, nil, ""},
 		{"Anthropic", Occasion{Surface: v1alpha1.SurfaceModels, Provider: llm.Anthropic}, "error", []string{"error", "code"}, nil, ""},

@@ -126,8 +126,12 @@ func TestQuarantinesOfAFeed(t *testing.T) {
 		shown = append(shown, [2]string{string(o.Kind), o.Domain})
 	}
 	want := [][2]string{
-		{string(contain.KindAgent), "agents/corp"}, {string(contain.KindSubject), "agents/corp"}, {string(contain.KindTxn), "agents/corp"}, {string(contain.KindPeer), ""},
-		{string(contain.KindAgent), "agents/corp"}, {string(contain.KindAgent), "agents/lab"},
+		{string(contain.KindAgent), "agents/corp"},
+		{string(contain.KindSubject), "agents/corp"},
+		{string(contain.KindTxn), "agents/corp"},
+		{string(contain.KindPeer), ""},
+		{string(contain.KindAgent), "agents/corp"},
+		{string(contain.KindAgent), "agents/lab"},
 	}
 	if diff := cmp.Diff(want, shown); diff != "" {
 		t.Errorf("orders differ (-want +got):\n%s", diff)

@@ -201,8 +201,8 @@ func TestForgottenWithAnyField(t *testing.T) {
 		"AgentProfile": func(d *feedv1.TrustDomain) { d.AgentProfile = v1alpha1.AgentProfileAgenticContext },
 		"KeySet":       func(d *feedv1.TrustDomain) { d.KeySet.JWKS = append(d.KeySet.JWKS, ' ') },
 	}
-	for i := range reflect.TypeFor[feedv1.TrustDomain]().NumField() {
-		name := reflect.TypeFor[feedv1.TrustDomain]().Field(i).Name
+	for field := range reflect.TypeFor[feedv1.TrustDomain]().Fields() {
+		name := field.Name
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			change := changes[name]

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/hopgate/hopgate/gateway/api/feedv1"
@@ -44,12 +45,7 @@ type Claims struct {
 
 // HasScope reports whether s is among the scopes.
 func (c *Claims) HasScope(s string) bool {
-	for _, have := range c.Scopes {
-		if have == s {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(c.Scopes, s)
 }
 
 // Secret is a token as it came. It never shows itself.

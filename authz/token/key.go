@@ -161,7 +161,7 @@ func (k *Key) save(path string) error {
 	if err != nil {
 		return fmt.Errorf("write key: %w", err)
 	}
-	defer os.Remove(f.Name())
+	defer func() { _ = os.Remove(f.Name()) }() // it is linked by another name, or of no use
 	err = errors.Join(pem.Encode(f, &pem.Block{Type: pemPrivate, Bytes: der}), f.Sync(), f.Close())
 	if err != nil {
 		return fmt.Errorf("write key: %w", err)

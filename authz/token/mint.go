@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -163,8 +164,8 @@ func scopeOf(scopes []string) (string, error) {
 // actorOf nests names, the first outermost.
 func actorOf(names []string) *mintedActor {
 	var out *mintedActor
-	for i := len(names) - 1; i >= 0; i-- {
-		out = &mintedActor{Subject: names[i], Actor: out}
+	for _, name := range slices.Backward(names) {
+		out = &mintedActor{Subject: name, Actor: out}
 	}
 	return out
 }

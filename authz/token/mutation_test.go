@@ -57,7 +57,7 @@ func TestSignatureBits(t *testing.T) {
 		raw := issuers()[kid].claims()
 		signed, sig := cutLast(raw)
 		b := decode(sig)
-		for i := range len(b) {
+		for i := range b {
 			b[i] ^= 1 << (i % 8)
 			if _, _, code := v.Verify(t.Context(), now(), signed+"."+b64(b), listener(d), Peer{}); code != "token_bad_signature" {
 				t.Errorf("%s, byte %d: code %q", kid, i, code)

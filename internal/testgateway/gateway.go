@@ -87,7 +87,7 @@ func (g *Gateway) Launch(opts ...Option) {
 	cfg := laptop.Config{
 		Paths: []string{g.Files}, State: g.State, Envoy: testenv.Envoy(g.t), Concurrency: 2, Grace: 5 * time.Second, Version: "test",
 		Getenv: os.Getenv, Report: g.Told,
-		Log:    slog.New(slog.NewTextHandler(g.Log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Log: slog.New(slog.NewTextHandler(g.Log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 	for _, o := range opts {
 		o(&cfg)

@@ -223,8 +223,12 @@ func TestASurfaceIsNamedWithItsPort(t *testing.T) {
 		tls  *graph.BackendTLS
 		want string
 	}{
-		{443, &graph.BackendTLS{}, "a.example"}, {8443, &graph.BackendTLS{}, "a.example:8443"}, {80, &graph.BackendTLS{}, "a.example:80"},
-		{80, nil, "a.example"}, {8080, nil, "a.example:8080"}, {443, nil, "a.example:443"},
+		{443, &graph.BackendTLS{}, "a.example"},
+		{8443, &graph.BackendTLS{}, "a.example:8443"},
+		{80, &graph.BackendTLS{}, "a.example:80"},
+		{80, nil, "a.example"},
+		{8080, nil, "a.example:8080"},
+		{443, nil, "a.example:443"},
 	} {
 		b := &graph.Backend{Kind: graph.BackendName, Hostname: "a.example", Port: tc.port, TLS: tc.tls}
 		v := surfaceHost(graph.ProxySurface{Hostname: "a.example", Port: tc.port, Backend: "b"}, b, wire.Target{Entry: wire.EntryProxy})

@@ -1,6 +1,9 @@
 package word
 
-import "bytes"
+import (
+	"bytes"
+	"slices"
+)
 
 // Events follows a stream of server-sent events (WHATWG HTML section 9.2) to
 // know where one more can be put.
@@ -40,8 +43,8 @@ func (e *Events) Pass(b []byte) {
 
 // lastText is where the last byte is that ends no line; -1: there is none.
 func lastText(b []byte) int {
-	for i := len(b) - 1; i >= 0; i-- {
-		if b[i] != '\n' && b[i] != '\r' {
+	for i, v := range slices.Backward(b) {
+		if v != '\n' && v != '\r' {
 			return i
 		}
 	}

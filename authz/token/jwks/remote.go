@@ -126,8 +126,7 @@ const maxProblem = 256
 // these texts (a Location, names in a certificate): they are made short, and
 // cannot move a cursor.
 func problem(err error) string {
-	var u *url.Error
-	if errors.As(err, &u) {
+	if u, ok := errors.AsType[*url.Error](err); ok {
 		err = u.Err
 	}
 	text := strings.Map(func(r rune) rune {

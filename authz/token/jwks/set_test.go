@@ -101,7 +101,9 @@ func TestOtherKeysAreLeftAlone(t *testing.T) {
 		k.with("kid", "off", "x", "Ag"+strings.Repeat("A", 41)),
 		jwk{"kty": "RSA", "kid": "small", "n": "AQAB", "e": "AQAB"},
 		jwk{"kty": "oct", "kid": "secret", "k": "c2VjcmV0"},
-		jwk{}, nil, 1, "a", []any{},
+		jwk{},
+		nil, 1, "a",
+		[]any{},
 	}
 	var all []any
 	for i, b := range bad {

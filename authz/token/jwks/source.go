@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -121,7 +120,7 @@ func (s *Source) accept(doc document) {
 			next.Generation++
 		}
 		s.changed()
-		s.cfg.Log.Info("key set", "trust_domain", s.key.String(), "keys", len(set.keys), slog.Any("problems", set.problems))
+		s.cfg.Log.Info("key set", "trust_domain", s.key.String(), "keys", len(set.keys), "problems", set.problems)
 	}
 	s.view.Store(next)
 }

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
@@ -58,7 +59,7 @@ func New(ctx context.Context, cfg Config) (_ *Laptop, err error) {
 	var undo cleanup
 	defer func() {
 		if err != nil {
-			undo.run()
+			err = errors.Join(err, undo.run())
 		}
 	}()
 	if err := findPaths(cfg.Paths, cfg.State); err != nil {
@@ -95,8 +96,8 @@ func (c *cleanup) add(f func() error) { c.steps = append(c.steps, f) }
 
 func (c *cleanup) run() error {
 	var errs []error
-	for i := len(c.steps) - 1; i >= 0; i-- {
-		errs = append(errs, c.steps[i]())
+	for _, v := range slices.Backward(c.steps) {
+		errs = append(errs, v())
 	}
 	return errors.Join(errs...)
 }

@@ -82,7 +82,7 @@ func TestWatchRuntimeEnds(t *testing.T) {
 func TestStateFolderIsClosed(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	if err := os.Chmod(dir, 0o755); err != nil { //nolint:gosec // it is to be open
+	if err := os.Chmod(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	s, err := openState(dir)

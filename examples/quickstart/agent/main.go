@@ -8,6 +8,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -64,7 +65,7 @@ func (a agent) research(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("connect to tools: %w", err)
 	}
-	defer s.Close()
+	defer func() { _ = s.Close() }() // the session may have ended
 	a.call(ctx, s, "search_code", map[string]any{"repo": "acme/rocket", "query": "fuel", "limit": 10})
 	a.call(ctx, s, "delete_repo", map[string]any{"repo": "acme/rocket"})
 	a.call(ctx, s, "search_code", map[string]any{"repo": "rival/secrets", "query": "fuel", "limit": 10})
@@ -138,12 +139,12 @@ func (a agent) watch(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("connect to tools: %w", err)
 	}
-	defer s.Close()
+	defer func() { _ = s.Close() }() // the session may have ended
 	p := &mcp.CallToolParams{Name: "watch_build", Arguments: map[string]any{"repo": "acme/rocket"}}
 	p.SetProgressToken("watch")
 	_, err = s.CallTool(ctx, p)
 	if err == nil {
-		return fmt.Errorf("the build was watched to its end, although the token had expired")
+		return errors.New("the build was watched to its end, although the token had expired")
 	}
 	a.say("watch_build: %d events, cut after %.1f s: %v", events, time.Since(begun).Seconds(), err)
 	return nil

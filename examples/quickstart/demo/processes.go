@@ -93,8 +93,7 @@ func (d *demo) sign(ctx context.Context, args ...string) (string, error) {
 }
 
 func stderrOf(err error) string {
-	var e *exec.ExitError
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*exec.ExitError](err); ok {
 		return string(e.Stderr)
 	}
 	return ""
