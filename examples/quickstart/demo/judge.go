@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
+	"strings"
 
 	"github.com/hopgate/hopgate/authz/audit"
 )
@@ -14,7 +16,8 @@ import (
 // expected is one decision that must be in the record, in this order.
 type expected struct {
 	surface, method, name string
-	// code is why it is denied; empty: it is allowed.
+	// code is why it is denied; empty: it is allowed. Of several, with a bar
+	// between them, any will do.
 	code string
 	// end is how it must have ended; empty: any way.
 	end audit.End
@@ -126,7 +129,7 @@ func (e expected) differs(r *audit.Record, ended map[audit.HopID]audit.End) erro
 	if name == "" {
 		name = r.Host
 	}
-	if r.Surface != e.surface || r.Method != e.method || name != e.name || r.Code != e.code {
+	if r.Surface != e.surface || r.Method != e.method || name != e.name || !slices.Contains(strings.Split(e.code, "|"), r.Code) {
 		return fmt.Errorf("%s %s %s is %q, want %s %s %s %q", r.Surface, r.Method, name, r.Code, e.surface, e.method, e.name, e.code)
 	}
 	if e.end != "" && ended[r.Hop] != e.end {
