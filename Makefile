@@ -1,6 +1,5 @@
 # `make` says what there is. All it takes is Go, Python 3 with pip (for Envoy alone), and make.
 GO ?= go
-TOOL = $(GO) tool -modfile=tools/go.mod
 
 # Flags for go test, and for the programs that `make demo` and `make bench` run.
 TESTFLAGS ?=
@@ -11,7 +10,7 @@ FUZZTIME ?= 10s
 RACE ?= ./authz/... ./cmd/... ./gateway/controller/... ./gateway/infra/... ./gateway/source/file ./xds/...
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test race e2e lint fmt generate verify bench fuzz envoy clean
+.PHONY: help build demo test race e2e lint fmt generate verify bench fuzz envoy tools clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
@@ -34,17 +33,17 @@ e2e: envoy ## Run the tests of the whole: real Envoy, real clients, the examples
 race: envoy ## Run the tests of what is concurrent under the race detector (it needs a C compiler)
 	HOPGATE_REQUIRE_ENVOY=1 CGO_ENABLED=1 $(GO) test -race -short -timeout 30m $(TESTFLAGS) $(RACE)
 
-lint: ## Look for defects: go vet, staticcheck and the other linters of .golangci.yml
-	$(TOOL) golangci-lint run ./...
+lint: tools ## Look for defects: go vet, staticcheck and the other linters of .golangci.yml
+	bin/tools/golangci-lint run ./...
 
-fmt: ## Format code and go.mod
-	$(TOOL) golangci-lint fmt ./...
+fmt: tools ## Format code and go.mod
+	bin/tools/golangci-lint fmt ./...
 	$(GO) mod tidy
 	$(GO) -C tools mod tidy
 
-generate: ## Write generated files anew: deep copies, CRDs, schemas
+generate: tools ## Write generated files anew: deep copies, CRDs, schemas
 	rm -f config/crd/*.yaml
-	$(TOOL) controller-gen object crd paths=./gateway/api/v1alpha1 output:crd:dir=config/crd
+	bin/tools/controller-gen object crd paths=./gateway/api/v1alpha1 output:crd:dir=config/crd
 	$(GO) generate ./...
 
 verify: lint ## Hold that generated files and go.mod are current, and that house rules hold; writes nothing
@@ -59,6 +58,10 @@ fuzz: ## Run every fuzz target for FUZZTIME (10s)
 
 envoy: ## Get the pinned Envoy, unless it is there or ENVOY_PATH names one
 	@test -n "$$ENVOY_PATH" || sh tools/envoy/install bin/envoy
+
+# Built, and not run by `go tool`: that ends with 0 when what it runs is killed.
+tools: ## Build the pinned tools to bin/tools, at first use in some minutes
+	@$(GO) -C tools build -o ../bin/tools/ tool
 
 clean: ## Remove what was built, Envoy too
 	rm -rf bin
