@@ -75,7 +75,7 @@ func feed(t testing.TB) *feedv1.Snapshot {
 			},
 			Egress: feedv1.Egress{
 				Hosts:    []feedv1.Host{{Name: "api.example", Addresses: []netip.Addr{loopback}, Ports: []uint16{443, 80}, Clusters: []string{"a", "b"}}},
-				Backends: []feedv1.Backend{{Ref: "XBackend/agents/github", Hostname: "mcp.example", Port: 443, Surface: v1alpha1.SurfaceTools, Mode: wire.ModeGuard}},
+				Backends: []feedv1.Backend{{Ref: "XBackend/agents/github", Hostname: "mcp.example", Port: 443, Surface: v1alpha1.SurfaceTools, Mode: wire.ModeGuard, Cluster: "XBackend/agents/github"}},
 			},
 		}},
 		Policies: []feedv1.Policy{

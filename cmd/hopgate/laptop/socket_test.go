@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -21,9 +22,9 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // tidied is a Laptop with a runtime folder that has a socket's file, and what it
 // logs.
-func tidied(t *testing.T) (*Laptop, *bytes.Buffer) {
+func tidied(t *testing.T) (*Laptop, *shared) {
 	t.Helper()
-	var log bytes.Buffer
+	var log shared
 	l := &Laptop{cfg: Config{Log: slog.New(slog.NewTextHandler(&log, nil))}, runtime: guard.Runtime{Dir: filepath.Join(t.TempDir(), "run")}}
 	if err := os.Mkdir(l.runtime.Dir, 0o700); err != nil {
 		t.Fatal(err)
@@ -94,3 +95,24 @@ func TestStateFolderIsClosed(t *testing.T) {
 		t.Errorf("the state folder has mode %v, %v, want 0700", st.Mode(), err)
 	}
 }
+
+// shared is a log that one goroutine writes and another one reads.
+type shared struct {
+	mu sync.Mutex
+	b  bytes.Buffer // guarded by mu
+}
+
+func (s *shared) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *shared) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}
+
+// Len is how many bytes were written.
+func (s *shared) Len() int { return len(s.String()) }
