@@ -125,6 +125,9 @@ func (h *house) settle() {
 const most = 13
 
 func TestAllocations(t *testing.T) {
+	if raced {
+		t.Skip("pools forget at random under the race detector: what is counted says nothing")
+	}
 	for name, a := range map[string]asking{
 		"tool": call("search_code", `{"repo":"acme/site"}`), "page": page(), "tunnel": tunnel("web.example:8443"),
 	} {

@@ -1,0 +1,6 @@
+//go:build race
+
+package check
+
+// raced is true under the race detector, which has pools forget at random.
+const raced = true
