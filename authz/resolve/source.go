@@ -33,7 +33,13 @@ func newSource(r *Resolver, fixed []netip.AddrPort) *source {
 
 // fetch asks the servers, once for all who ask at one time.
 func (s *source) fetch(ctx context.Context, name string) (*entry, error) {
-	fl := s.r.flights.join(flightKey{s, name}, func(ctx context.Context) *entry { return s.fly(ctx, name) })
+	fl := s.r.flights.join(flightKey{s, name}, func(ctx context.Context) *entry {
+		// Who asked as another flight ended finds its answer.
+		if e := s.cache.get(name, s.r.cfg.Now()); e != nil {
+			return e
+		}
+		return s.fly(ctx, name)
+	})
 	if fl == nil {
 		return nil, &Failure{Kind: Busy}
 	}
