@@ -30,6 +30,7 @@ type Builder struct {
 	settings envoy.Settings
 	routes   []*serve.Resource // what route listeners share
 	proxying []*serve.Resource // what Proxy listeners share
+	canaries []*serve.Resource // what an Envoy is proven by
 	kept     map[any]*serve.Resource
 	next     map[any]*serve.Resource
 	tables   tables
@@ -41,7 +42,8 @@ func New(s envoy.Settings) *Builder {
 		settings: s,
 		routes:   constants(envoy.RouteFilters(s)),
 		proxying: constants(envoy.Proxying(s)),
-		tables:   newTables(),
+		canaries: constants(envoy.Canaries(s)),
+		tables:   newTables(s),
 	}
 }
 
@@ -156,17 +158,22 @@ type secretKey struct {
 	name string
 }
 
-// shared is what the kinds of listener that g has need besides.
+// shared is what the kinds of listener that g has need besides. Canaries are of
+// every kind: an Envoy is proven whatever it is to serve.
 func (b *Builder) shared(g *graph.Graph) []*serve.Resource {
 	var out []*serve.Resource
-	if slices.ContainsFunc(g.Listeners, func(l *graph.Listener) bool { return l.Kind == graph.ListenerRoutes }) {
+	if b.needs(g, graph.ListenerRoutes) {
 		out = append(out, b.routes...)
 	}
-	if slices.ContainsFunc(g.Listeners, func(l *graph.Listener) bool { return l.Kind == graph.ListenerProxy }) {
+	if b.needs(g, graph.ListenerProxy) {
 		out = append(out, b.proxying...)
 		out = append(out, b.tables.hosts(g))
 	}
-	return out
+	return append(out, b.canaries...)
+}
+
+func (b *Builder) needs(g *graph.Graph, k graph.ListenerKind) bool {
+	return len(b.canaries) > 0 || slices.ContainsFunc(g.Listeners, func(l *graph.Listener) bool { return l.Kind == k })
 }
 
 // unique keeps the first of each key: kinds of listener share filters.

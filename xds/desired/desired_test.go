@@ -96,6 +96,27 @@ func TestOnlyWhatIsNeeded(t *testing.T) {
 	}
 }
 
+// TestCanariesAlways: an Envoy is proven whatever it is to serve, and nothing.
+func TestCanariesAlways(t *testing.T) {
+	t.Parallel()
+	s := settings()
+	s.CanaryDir = "/run/hopgate"
+	b := New(s)
+	bare := list(b.Resources(&graph.Graph{}))
+	for _, want := range []string{
+		"Listener hopgate/canary/routes", "Listener hopgate/canary/proxy", "RouteConfiguration hopgate/canary/proxy", "Cluster hopgate/canary/two",
+		"TypedExtensionConfig authz.routes", "TypedExtensionConfig authz.proxy", "Listener hopgate/tunnel/guard", "RouteConfiguration hopgate/tunnel/hosts",
+	} {
+		if !strings.Contains(bare, want+" Hopgate//own") {
+			t.Errorf("there is no %s for an Envoy without a listener", want)
+		}
+	}
+	if full := list(b.Resources(fixture())); !strings.HasSuffix(full, bare[strings.Index(bare, "Cluster hopgate/canary"):]) {
+		t.Errorf("with listeners there are other canaries:\n%s", full)
+	}
+}
+
+
 // TestTheServerTakesThem: every resource is built, named as it says, valid,
 // and there once.
 func TestTheServerTakesThem(t *testing.T) {

@@ -13,6 +13,7 @@ import (
 // tables makes route tables. Each route object is a part of its table, so
 // that Envoy's refusal of one is brought home to it.
 type tables struct {
+	settings  envoy.Settings
 	fragments map[*graph.Fragment]*part
 	made      map[string]*table
 	hostsOf   *serve.Resource
@@ -34,8 +35,8 @@ type table struct {
 	resource *serve.Resource
 }
 
-func newTables() tables {
-	return tables{fragments: map[*graph.Fragment]*part{}, made: map[string]*table{}}
+func newTables(s envoy.Settings) tables {
+	return tables{settings: s, fragments: map[*graph.Fragment]*part{}, made: map[string]*table{}}
 }
 
 func (t *tables) resources(g *graph.Graph, find func(string) *graph.Backend) []*serve.Resource {
@@ -147,7 +148,7 @@ func (t *tables) hosts(g *graph.Graph) *serve.Resource {
 	slices.Sort(names)
 	names = slices.Compact(names)
 	if t.hostsOf == nil || !slices.Equal(t.hostNames, names) {
-		n := envoy.HostsTable(names)
+		n := envoy.HostsTable(names, t.settings)
 		t.hostNames = names
 		t.hostsOf = single(n.TypeURL, n.Name, Own(), hash(names), func() (proto.Message, error) { return n.Message, nil })
 	}

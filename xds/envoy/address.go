@@ -26,3 +26,7 @@ func internalAddress(listener string) *corev3.Address {
 func cidrRange(p netip.Prefix) *xdscorev3.CidrRange {
 	return &xdscorev3.CidrRange{AddressPrefix: p.Addr().String(), PrefixLen: wrapperspb.UInt32(uint32(p.Bits()))}
 }
+
+func pipe(path string) *corev3.Address {
+	return &corev3.Address{Address: &corev3.Address_Pipe{Pipe: &corev3.Pipe{Path: path}}}
+}

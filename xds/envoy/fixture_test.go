@@ -1,6 +1,7 @@
 package envoy
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/hopgate/hopgate/gateway/graph"
@@ -18,7 +19,7 @@ func mustResources(t testing.TB, g *graph.Graph) []Named {
 		}
 		return nil
 	}
-	out := unique(append(RouteFilters(s), Proxying(s)...))
+	out := unique(slices.Concat(RouteFilters(s), Proxying(s), Canaries(s)))
 	for _, b := range g.Backends {
 		c, err := Cluster(b, s)
 		if err != nil {
@@ -48,5 +49,5 @@ func mustResources(t testing.TB, g *graph.Graph) []Named {
 		}
 		out = append(out, named(e.Name, RouteTable(e.Name, e.Owner, fs)))
 	}
-	return append(out, HostsTable(hosts))
+	return append(out, HostsTable(hosts, s))
 }

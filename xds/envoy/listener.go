@@ -3,6 +3,7 @@ package envoy
 import (
 	"strings"
 
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 
 	"github.com/hopgate/hopgate/gateway/graph"
@@ -24,23 +25,27 @@ func ListenerOf(name string) string {
 
 // Listener is the Envoy listener of l.
 func Listener(l *graph.Listener, s Settings) *listenerv3.Listener {
-	fc := &listenerv3.FilterChain{
-		Name:    chainName,
-		Filters: []*listenerv3.Filter{manager(shapeOf(l.Kind), cacheGuard, l.Name, s)},
+	out := listenerOf(ListenerName(l), shapeOf(l.Kind), l.Name, socketAddress(l.Address, l.Port), s)
+	if l.TLS != nil {
+		out.FilterChains[0].TransportSocket = downstreamTLS(l.TLS)
 	}
-	out := &listenerv3.Listener{
-		Name:         ListenerName(l),
-		Address:      socketAddress(l.Address, l.Port),
-		FilterChains: []*listenerv3.FilterChain{fc},
+	return out
+}
+
+// listenerOf is a listener of a shape at an address.
+func listenerOf(name string, sh shape, table string, at *corev3.Address, s Settings) *listenerv3.Listener {
+	return &listenerv3.Listener{
+		Name:    name,
+		Address: at,
+		FilterChains: []*listenerv3.FilterChain{{
+			Name:    chainName,
+			Filters: []*listenerv3.Filter{manager(sh, cacheGuard, table, s)},
+		}},
 		// With reuse_port a second process of the same user would share the
 		// port, and the traffic, without a word.
 		EnableReusePort:               no(),
 		PerConnectionBufferLimitBytes: u32(listenerBuffer),
 	}
-	if l.TLS != nil {
-		fc.TransportSocket = downstreamTLS(l.TLS)
-	}
-	return out
 }
 
 func shapeOf(k graph.ListenerKind) shape {

@@ -25,7 +25,9 @@ func managers(t *testing.T, visit func(listener string, m *hcmv3.HttpConnectionM
 	}
 }
 
-func isProxy(listener string) bool { return listener == "agents/egress/3128@127.0.0.1" }
+func isProxy(listener string) bool {
+	return listener == "agents/egress/3128@127.0.0.1" || listener == "hopgate/canary/proxy"
+}
 
 // TestOnlyProxiesTakeOldClients: Pythons up to 3.11 send CONNECT by HTTP/1.0
 // (trap 2), and nobody needs to anywhere else.
@@ -100,6 +102,8 @@ func TestFilterOrder(t *testing.T) {
 		"agents/egress/3128@127.0.0.1": {"authz.proxy", "target", "hold.headers", "hold.relay", "forward.proxy.guard", "forward.proxy.inside", "envoy.filters.http.router"},
 		"agents/egress/8080@127.0.0.1": {"authz.routes", "hold.headers", "hold.relay", "forward.routes.guard", "forward.routes.inside", "envoy.filters.http.router"},
 		"agents/egress/8443@127.0.0.1": {"authz.routes", "hold.headers", "hold.relay", "forward.routes.guard", "forward.routes.inside", "envoy.filters.http.router"},
+		"hopgate/canary/proxy":         {"authz.proxy", "target", "hold.headers", "hold.relay", "forward.proxy.guard", "forward.proxy.inside", "envoy.filters.http.router"},
+		"hopgate/canary/routes":        {"authz.routes", "hold.headers", "hold.relay", "forward.routes.guard", "forward.routes.inside", "envoy.filters.http.router"},
 		"hopgate/tunnel/guard":         {"authz.inner", "hold.headers", "hold.relay", "forward.inner.guard", "envoy.filters.http.router"},
 		"hopgate/tunnel/hosts":         {"authz.inner", "hold.headers", "hold.relay", "forward.inner.guard", "envoy.filters.http.router"},
 		"hopgate/tunnel/inside":        {"authz.inner", "hold.headers", "hold.relay", "forward.inner.inside", "envoy.filters.http.router"},

@@ -31,7 +31,7 @@ func Proxying(s Settings) []Named {
 	for _, m := range tunnelModes() {
 		out = append(out, named(innerName(m), innerCluster(m)), named(innerName(m), innerListener(m, s)))
 		if m != wire.ModeHosts {
-			out = append(out, named(innerName(m), innerTable(m, nil)))
+			out = append(out, named(innerName(m), innerTable(m, nil, s)))
 		}
 	}
 	return unique(out)
@@ -39,8 +39,8 @@ func Proxying(s Settings) []Named {
 
 // HostsTable is the routes of plain HTTP inside tunnels to fixed hosts, which
 // are clusters.
-func HostsTable(clusters []string) Named {
-	return named(innerName(wire.ModeHosts), innerTable(wire.ModeHosts, clusters))
+func HostsTable(clusters []string, s Settings) Named {
+	return named(innerName(wire.ModeHosts), innerTable(wire.ModeHosts, clusters, s))
 }
 
 func filters(fs []Filter) []Named {

@@ -37,6 +37,11 @@ func TestOneAttemptAtOneCluster(t *testing.T) {
 	}
 }
 
+// proxyTable reports whether a table is that of a Proxy listener.
+func proxyTable(name string) bool {
+	return name == "agents/egress/3128" || name == "hopgate/canary/proxy"
+}
+
 // TestNoRouteRemovesTheDeadline: what a virtual host removes is gone whoever
 // set it, and Check sets the deadline.
 func TestNoRouteRemovesTheDeadline(t *testing.T) {
@@ -51,7 +56,7 @@ func TestNoRouteRemovesTheDeadline(t *testing.T) {
 					t.Errorf("%s: %s reaches the backend", name, h)
 				}
 			}
-			if outside := name == "agents/egress/3128" || strings.HasPrefix(name, "hopgate/"); outside && !slices.Contains(v.GetRequestHeadersToRemove(), "x-forwarded-for") {
+			if outside := proxyTable(name) || strings.HasPrefix(name, "hopgate/tunnel/"); outside && !slices.Contains(v.GetRequestHeadersToRemove(), "x-forwarded-for") {
 				t.Errorf("%s: the outside learns of us", name)
 			}
 		}
@@ -67,7 +72,7 @@ func TestEveryRouteIsAHop(t *testing.T) {
 		sh := shapeRoutes
 		if strings.HasPrefix(name, "hopgate/tunnel/") {
 			sh = shapeInner
-		} else if name == "agents/egress/3128" {
+		} else if proxyTable(name) {
 			sh = shapeProxy
 		}
 		if last := ts[0].GetVirtualHosts()[len(ts[0].GetVirtualHosts())-1]; sh != shapeRoutes && last.GetDomains()[0] != "*" {
@@ -178,7 +183,7 @@ func TestATunnelIsAHopEverywhere(t *testing.T) {
 					continue
 				}
 				nowhere := r.GetDirectResponse() != nil || r.GetRoute().GetCluster() == unresolved
-				if name != "agents/egress/3128" && !nowhere {
+				if !proxyTable(name) && !nowhere {
 					t.Errorf("%s: %s: %s leads a tunnel on", name, v.GetName(), r.GetName())
 				}
 				if nowhere && len(r.GetMatch().GetDynamicMetadata()) == 0 {

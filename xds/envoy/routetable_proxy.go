@@ -22,12 +22,17 @@ func ProxyTable(name string, p *graph.ProxyTable, find func(name string) *graph.
 			out.VirtualHosts = append(out.VirtualHosts, surfaceHost(s, b, p.Target))
 		}
 	}
-	all := vhost("*", []string{"*"}, shapeProxy, p.Target, proxyRoutes(p))
+	out.VirtualHosts = append(out.VirtualHosts, proxyHost(p.Target, proxyRoutes(p)))
+	return out
+}
+
+// proxyHost is everywhere that a Proxy listener leads to but for its surfaces.
+func proxyHost(t wire.Target, rs []*routev3.Route) *routev3.VirtualHost {
+	all := vhost("*", []string{"*"}, shapeProxy, t, rs)
 	all.RequestHeadersToRemove = append(all.RequestHeadersToRemove, tracks()...)
 	// A tunnel that Check gave no mode is not terminated here or anywhere.
 	all.Routes = append(all.Routes, noTunnel())
-	out.VirtualHosts = append(out.VirtualHosts, all)
-	return out
+	return all
 }
 
 // noTunnel is a route for a tunnel that may not be. Envoy takes a CONNECT for
@@ -71,15 +76,30 @@ func proxyRoutes(p *graph.ProxyTable) []*routev3.Route {
 		}
 		out = append(out,
 			modeRoute("opaque-"+m, connect(), m+wire.OpaqueSuffix, directName(cache(m)), true),
-			modeRoute("tunnel-"+m, connect(), m, innerName(m), true),
+			tunnelRoute(m),
 			modeRoute("absolute-"+m, anyPath(), m, directName(cache(m)), false))
 	}
 	for _, c := range p.Hosts {
 		out = append(out,
 			onCluster(modeRoute("opaque-hosts:"+c, connect(), wire.ModeHosts+wire.OpaqueSuffix, c, true), c),
-			onCluster(modeRoute("absolute-hosts:"+c, anyPath(), wire.ModeHosts, c, false), c))
+			absoluteHosts(c))
 	}
-	return append(out, modeRoute("tunnel-hosts", connect(), wire.ModeHosts, innerName(wire.ModeHosts), true))
+	return append(out, tunnelRoute(wire.ModeHosts))
+}
+
+// tunnelRoute leads to the internal listener of a mode.
+func tunnelRoute(mode string) *routev3.Route {
+	return modeRoute("tunnel-"+mode, connect(), mode, innerName(mode), true)
+}
+
+// absoluteHosts leads a request to a cluster that Check names.
+func absoluteHosts(c string) *routev3.Route {
+	return onCluster(modeRoute("absolute-hosts:"+c, anyPath(), wire.ModeHosts, c, false), c)
+}
+
+// innerHosts leads a request inside a tunnel to a cluster that Check names.
+func innerHosts(mode, c string) *routev3.Route {
+	return onCluster(modeRoute("inner:"+c, anyPath(), mode, c, false), c)
 }
 
 func connect() *routev3.RouteMatch {
@@ -155,12 +175,12 @@ func BackendMode(b *graph.Backend) string {
 }
 
 // innerTable is the route table of plain HTTP inside a tunnel.
-func innerTable(mode string, hosts []string) *routev3.RouteConfiguration {
+func innerTable(mode string, hosts []string, s Settings) *routev3.RouteConfiguration {
 	out := tableOf(innerName(mode))
-	var routes []*routev3.Route
+	routes := canaryInner(mode, s)
 	if mode == wire.ModeHosts {
 		for _, c := range hosts {
-			routes = append(routes, onCluster(modeRoute("inner:"+c, anyPath(), mode, c, false), c))
+			routes = append(routes, innerHosts(mode, c))
 		}
 	} else {
 		routes = append(routes, modeRoute("inner", anyPath(), mode, directName(cache(mode)), false))

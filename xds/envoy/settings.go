@@ -20,6 +20,9 @@ type Settings struct {
 	// Replies are what is said where a backend does not answer; none: Envoy's
 	// own words.
 	Replies []Reply
+	// CanaryDir is the private folder of the canaries' sockets, whose paths are
+	// shorter than 108 bytes; empty: there are no canaries.
+	CanaryDir string
 }
 
 func (s Settings) checkTimeout() time.Duration {

@@ -58,9 +58,7 @@ func SocketCluster(name, socket string) *clusterv3.Cluster {
 	}
 }
 
-func pipeEndpoint(path string) *endpointv3.LbEndpoint {
-	return lbEndpoint(&corev3.Address{Address: &corev3.Address_Pipe{Pipe: &corev3.Pipe{Path: path}}})
-}
+func pipeEndpoint(path string) *endpointv3.LbEndpoint { return lbEndpoint(pipe(path)) }
 
 func lbEndpoint(a *corev3.Address) *endpointv3.LbEndpoint {
 	return &endpointv3.LbEndpoint{HostIdentifier: &endpointv3.LbEndpoint_Endpoint{Endpoint: &endpointv3.Endpoint{Address: a}}}

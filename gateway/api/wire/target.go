@@ -11,7 +11,8 @@ import (
 // own configuration states it. It is what was matched and what will be used:
 // the guard judges this and not what its own model says of the route today.
 type Target struct {
-	// Gateway is NAMESPACE/NAME; empty on an inner hop, which has its tunnel's.
+	// Gateway is NAMESPACE/NAME; empty on an inner hop, which has its tunnel's,
+	// and on a canary, which is of none.
 	Gateway string
 	// Listener is the listener's name; empty on an inner hop.
 	Listener string
@@ -42,6 +43,8 @@ const (
 	EntryProxy Entry = "proxy"
 	// EntryInner is plain HTTP inside a CONNECT.
 	EntryInner Entry = "inner"
+	// EntryCanary is a listener of canaries, by which hopgate proves an Envoy.
+	EntryCanary Entry = "canary"
 )
 
 var errTarget = errors.New("malformed target")
@@ -90,7 +93,7 @@ func ParseTarget(s string) (Target, error) {
 			return Target{}, err
 		}
 	}
-	if t.Entry == "" || (t.Gateway == "" && t.Entry != EntryInner) {
+	if t.Entry == "" || (t.Gateway == "" && t.Entry != EntryInner && t.Entry != EntryCanary) {
 		return Target{}, errTarget
 	}
 	return t, nil
