@@ -24,7 +24,7 @@ func TestDocs(t *testing.T) {
 		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
 		words = append(words, name)
 	}
-	for _, k := range []Kind{KindBegin, KindDeny, KindEnd, KindBoot, KindCheckpoint, KindRotate, KindResume} {
+	for _, k := range []Kind{KindBegin, KindDeny, KindChange, KindEnd, KindBoot, KindCheckpoint, KindRotate, KindResume} {
 		words = append(words, string(k))
 	}
 	for _, e := range []End{

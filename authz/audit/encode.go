@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // encoder appends a line's fields from time to cut. What comes before (seq)
@@ -113,13 +114,20 @@ func (e *encoder) decision(r *Record) {
 
 func (e *encoder) basis(r *Record) {
 	e.id(`,"token":"`, r.Token[:], r.Token == TokenID{})
-	if !r.Expires.IsZero() {
-		e.b = append(e.b, `,"expires":"`...)
-		e.b = appendSeconds(e.b, r.Expires)
-		e.b = append(e.b, '"')
-	}
+	e.moment(`,"expires":"`, r.Expires)
+	e.moment(`,"until":"`, r.Until)
 	e.seen(r.Seen)
 	e.free(fieldRequestID, r.RequestID)
+}
+
+// moment writes a time in whole seconds, if there is one.
+func (e *encoder) moment(key string, t time.Time) {
+	if t.IsZero() {
+		return
+	}
+	e.b = append(e.b, key...)
+	e.b = appendSeconds(e.b, t)
+	e.b = append(e.b, '"')
 }
 
 func (e *encoder) outcome(r *Record) {

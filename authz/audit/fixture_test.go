@@ -48,6 +48,14 @@ func end(n int) Record {
 	return Record{Kind: KindEnd, Hop: hop(n), End: EndDone, Duration: time.Millisecond}
 }
 
+func change(n int) Record {
+	return Record{
+		Kind: KindChange, Hop: hop(n), Txn: "txn-1", Domain: "agents/corp", Verdict: VerdictAllow, Policy: "agents/p", Rule: "r",
+		Reason: "renewed by a fresher token", Token: TokenID{9}, Expires: time.Date(2026, 3, 1, 12, 20, 0, 0, time.UTC),
+		Until: time.Date(2026, 3, 1, 12, 20, 5, 0, time.UTC),
+	}
+}
+
 func deny(n int) Record {
 	return Record{Kind: KindDeny, Hop: hop(n), Txn: "txn-1", Verdict: VerdictDeny, Code: "no_rule"}
 }

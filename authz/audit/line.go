@@ -82,7 +82,7 @@ func parseHead(b []byte) (l line, ok bool) {
 
 // kindOf converts without allocating for the kinds that we know.
 func kindOf(b []byte) Kind {
-	for _, k := range [...]Kind{KindBegin, KindEnd, KindDeny, KindCheckpoint, KindBoot, KindRotate, KindResume} {
+	for _, k := range [...]Kind{KindBegin, KindEnd, KindDeny, KindChange, KindCheckpoint, KindBoot, KindRotate, KindResume} {
 		if string(b) == string(k) {
 			return k
 		}

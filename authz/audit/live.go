@@ -62,6 +62,11 @@ func (l *Live) record(r *Record) error {
 		if r.Kind == KindBegin {
 			cells[2] = ""
 		}
+	case KindChange:
+		cells = [3]string{r.what(), r.by(), r.until()}
+		if began, ok := l.hops[r.Hop]; ok {
+			cells[0] = began.what() + ": " + r.what()
+		}
 	case KindEnd:
 		began := l.recall(r)
 		cells = [3]string{began.what(), r.ending(), phrase(r.Reason)}

@@ -219,7 +219,7 @@ func (l *Log) entry(r *Record) (*entry, error) {
 
 func appendable(r *Record) bool {
 	switch r.Kind {
-	case KindBegin, KindEnd:
+	case KindBegin, KindChange, KindEnd:
 		return r.Hop != HopID{} && r.Boot == nil && r.Resume == nil && r.Checkpoint == nil
 	case KindDeny:
 		return r.Boot == nil && r.Resume == nil && r.Checkpoint == nil

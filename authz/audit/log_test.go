@@ -84,6 +84,7 @@ func TestInvalid(t *testing.T) {
 		"a rotation":         {Kind: KindRotate},
 		"begin without hop":  {Kind: KindBegin},
 		"end without hop":    {Kind: KindEnd},
+		"change without hop": {Kind: KindChange},
 		"end with a boot":    {Kind: KindEnd, Hop: hop(1), Boot: &Boot{}},
 		"begin with a cp":    {Kind: KindBegin, Hop: hop(1), Checkpoint: &Checkpoint{}},
 		"deny with a resume": {Kind: KindDeny, Resume: &Resume{}},

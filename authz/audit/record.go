@@ -17,6 +17,10 @@ const (
 	// KindDeny is a hop that was not allowed (verdict deny or ask). No end
 	// follows. After a begin of the same hop it takes that begin back.
 	KindDeny Kind = "deny"
+	// KindChange is a hop that lives and was decided again, with a change: another
+	// rule lets it pass, a fresher token renewed it, it ends at another time. The
+	// record says what holds now, and Reason what changed.
+	KindChange Kind = "change"
 	// KindEnd is the end of a hop that had begun.
 	KindEnd Kind = "end"
 	// KindBoot is the first line of a process.
@@ -172,6 +176,8 @@ type Record struct {
 
 	Token   TokenID   `json:"token,omitzero"`
 	Expires time.Time `json:"expires,omitzero"`
+	// Until is when a hop that changed ends by itself.
+	Until time.Time `json:"until,omitzero"`
 	// Seen are the fields that rules read: enough to decide again. At most
 	// 4 KiB are written.
 	Seen      []Field `json:"seen,omitempty"`

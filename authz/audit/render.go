@@ -119,6 +119,8 @@ func (n *Node) result() string {
 	switch {
 	case n.Hop.Kind == KindDeny:
 		return n.Hop.why()
+	case n.Hop.Kind == KindChange:
+		return n.Hop.until()
 	case n.End == nil:
 		return "open"
 	}

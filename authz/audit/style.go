@@ -56,6 +56,8 @@ func (r *Record) mark() (string, tint) {
 		return "end", tintDim
 	case r.Kind == KindBegin:
 		return "allow", tintGreen
+	case r.Kind == KindChange:
+		return "again", tintDim
 	case r.Kind == KindDeny && r.Verdict == VerdictAsk:
 		return "ask", tintYellow
 	case r.Kind == KindDeny:

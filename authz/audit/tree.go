@@ -111,6 +111,8 @@ func (b *Builder) Add(r Record) {
 	switch r.Kind {
 	case KindEnd:
 		b.end(&r)
+	case KindChange:
+		b.change(&r)
 	case KindBegin, KindDeny:
 		if b.filter.takes(&r) {
 			b.decision(&r)
@@ -128,6 +130,17 @@ func (b *Builder) end(r *Record) {
 	}
 	n.End = r
 	b.roots[r.Hop].spans(r.Time)
+}
+
+// change hangs what changed below its hop.
+func (b *Builder) change(r *Record) {
+	n, ok := b.hops[r.Hop]
+	if !ok {
+		return
+	}
+	t := b.roots[r.Hop]
+	t.hang(n, &Node{Hop: r})
+	t.spans(r.Time)
 }
 
 func (b *Builder) decision(r *Record) {

@@ -75,6 +75,7 @@ func story() []Record {
 		tokens,
 		allow(6, tunnel("files.example", "hosts")),
 		allow(7, inner),
+		tick(change(6)),
 		done(7, EndExpired, 61*time.Second, 0, 7_300_000),
 		done(6, EndExpired, 62*time.Second, 1_900, 7_400_000_000),
 		allow(8, func() Record {

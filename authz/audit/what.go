@@ -23,6 +23,9 @@ const (
 
 // what says what a hop asks for, in its protocol's terms.
 func (r *Record) what() string {
+	if r.Kind == KindChange {
+		return phrase(r.Reason)
+	}
 	switch v1alpha1.SurfaceType(r.Surface) {
 	case v1alpha1.SurfaceTools, v1alpha1.SurfaceAgents:
 		return join(Display(r.verb(), nameColumns), r.server(), r.called())
@@ -97,6 +100,14 @@ func (r *Record) authority() string {
 		return r.Host
 	}
 	return net.JoinHostPort(strings.Trim(r.Host, "[]"), strconv.Itoa(int(r.Port)))
+}
+
+// until says when a hop that changed ends.
+func (r *Record) until() string {
+	if r.Until.IsZero() {
+		return ""
+	}
+	return "until " + r.Until.UTC().Format(time.TimeOnly) + "Z"
 }
 
 // by says what decided: the code of a denial, the rule of all else.

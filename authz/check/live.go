@@ -6,13 +6,13 @@ import (
 	"strings"
 	"time"
 
-	"github.com/hopgate/hopgate/authz/audit"
 	"github.com/hopgate/hopgate/authz/contain"
 	"github.com/hopgate/hopgate/authz/decide"
 	"github.com/hopgate/hopgate/authz/denial"
 	"github.com/hopgate/hopgate/authz/leash"
 	"github.com/hopgate/hopgate/authz/strictjson"
 	"github.com/hopgate/hopgate/authz/surface/egress"
+	"github.com/hopgate/hopgate/authz/token"
 	"github.com/hopgate/hopgate/gateway/api/feedv1"
 	"github.com/hopgate/hopgate/gateway/api/wire"
 )
@@ -63,14 +63,16 @@ func (s *Service) Contained(h *leash.Hop) (code string) {
 func (s *Service) cutOff(held *Held) (code string) {
 	held.mu.Lock()
 	defer held.mu.Unlock()
-	return s.contained(&held.hop, s.cfg.Now())
+	return s.contained(&held.hop, held.before, s.cfg.Now())
 }
 
-func (s *Service) contained(h *decide.Hop, now time.Time) (code string) {
+func (s *Service) contained(h *decide.Hop, before []token.Name, now time.Time) (code string) {
 	if s.cfg.Contained == nil {
 		return ""
 	}
-	o, ok := s.cfg.Contained.Cut(&contain.Hop{Claims: h.Claims, Peer: h.Peer, Backends: h.Target.Backends, Host: h.Action.Host}, now)
+	o, ok := s.cfg.Contained.Cut(&contain.Hop{
+		Claims: h.Claims, Before: before, Peer: h.Peer, Backends: h.Target.Backends, Host: h.Action.Host,
+	}, now)
 	switch {
 	case !ok:
 		return ""
@@ -81,35 +83,106 @@ func (s *Service) contained(h *decide.Hop, now time.Time) (code string) {
 	}
 }
 
-// redecide asks everything again: whether the hop's token is believed, its
-// destination open, its credentials the same, and what rules say. How long it
-// may live is not asked of a hop that has begun.
+// endSlack is by how much a hop's end may be off before it is moved: clocks
+// that are read at two moments differ a little.
+const endSlack = 100 * time.Millisecond
+
+// redecide decides a hop again, and has it follow what has changed. Its end is
+// only ever moved nearer: later is for who renews it.
 func (s *Service) redecide(held *Held, begun bool) (code string) {
-	w, now := s.world.Load(), s.cfg.Now()
-	if w == nil {
+	held.judging.Lock()
+	defer held.judging.Unlock()
+	next := held.again(s.cfg.Register)
+	if !begun {
+		next.hop.Since = time.Time{}
+	}
+	if code := s.judgeAgain(held, next); code != "" {
+		return code
+	}
+	until, _ := s.cfg.Register.Until(held.entry.ID)
+	sooner := !until.IsZero() && next.end().Before(until.Add(-endSlack))
+	if reason := held.whatChanged(next, sooner); reason != "" && begun {
+		r := held.changed(next, reason)
+		if !sooner {
+			r.Until = until
+		}
+		if err := s.cfg.Recorder.Append(r); err != nil {
+			s.cfg.Log.Warn("a change of a hop is not recorded", "hop", held.entry.ID.String(), "error", err)
+		}
+	}
+	held.standOn(next)
+	if sooner {
+		s.cfg.Register.Move(held.entry.ID, next.end())
+	}
+	return ""
+}
+
+// again is h as it is to be decided again. Where it is inside of a tunnel, it
+// ends with that.
+func (h *Held) again(r *leash.Register) *later {
+	l := &later{}
+	if h.inTunnel() {
+		l.hop.Until, l.hop.Last = r.Until(h.entry.Parent)
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	hop := h.hop
+	hop.Until, hop.Last = l.hop.Until, l.hop.Last
+	l.hop = hop
+	return l
+}
+
+func (h *Held) inTunnel() bool { return h.entry.Parent != (leash.ID{}) }
+
+// whatChanged says in words what is new in a decision; empty: nothing.
+func (h *Held) whatChanged(l *later, sooner bool) string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	policy, rule := l.decidedBy()
+	switch {
+	case policy != h.policy || rule != h.rule:
+		return "another rule allows it"
+	case sooner:
+		return "it ends sooner"
+	default:
+		return ""
+	}
+}
+
+// judgeAgain asks everything of l again, and fills in what that comes to:
+// whether the hop's token is believed, its destination open, its credentials
+// the same, and what rules say.
+func (s *Service) judgeAgain(held *Held, l *later) (code string) {
+	l.world, l.now = s.world.Load(), s.cfg.Now()
+	if l.world == nil {
 		return denial.NotReady
 	}
 	held.mu.Lock()
 	defer held.mu.Unlock()
-	hop := held.hop
-	hop.Begun = begun
-	if hop.Target = w.State.Resolve(held.hop.Target.Target); hop.Target == nil {
+	before, hop := held.hop.Target, &l.hop
+	// Others let go of what these are views of.
+	hop.Action = held.hop.Action
+	switch hop.Target = l.world.State.Resolve(before.Target); {
+	case hop.Target == nil:
 		return denial.NotReady
-	}
-	if hop.Claims != nil && !s.cfg.Tokens.Current(hop.Claims, now) {
+	case held.inTunnel() && hop.Until.IsZero():
+		return denial.TunnelGone
+	case hop.Claims != nil && !s.cfg.Tokens.Current(hop.Claims, l.now):
 		return denial.TokenWrongDomain
-	}
-	if !slices.EqualFunc(held.hop.Target.Credentials, hop.Target.Credentials, sameCredential) {
+	case !slices.EqualFunc(before.Credentials, hop.Target.Credentials, sameCredential):
 		return denial.CredentialMissing
 	}
-	if code := held.stillThere(w, hop.Target); code != "" {
+	if code := s.contained(hop, held.before, l.now); code != "" {
 		return code
 	}
-	v := decide.Decide(&hop, now, nil)
+	if code := held.stillThere(l.world, hop.Target); code != "" {
+		return code
+	}
+	l.verdict.Decide(hop, l.now, nil)
 	switch {
-	case !v.Allowed:
-		return v.Code
-	case held.argsLost && readsArguments(v.Outcome.SeenNames()):
+	case !l.verdict.Allowed:
+		return l.verdict.Code
+	case held.argsLost && readsArguments(l.verdict.Outcome.SeenNames()):
 		// What was not kept cannot be judged.
 		return denial.RuleError
 	default:
@@ -147,13 +220,12 @@ func (h *Held) stillThere(w *World, t *decide.Target) (code string) {
 // Describe tells of a live hop (leash.Describer). What it tells are copies: the
 // hop may still have views of its request.
 func (h *Held) Describe(st *leash.Stream) {
-	t := h.hop.Target
-	st.Gateway, st.Listener, st.Route, st.Backends = t.Target.Gateway, t.Target.Listener, t.Route, t.Backends
 	h.mu.Lock()
-	a := &h.hop.Action
+	defer h.mu.Unlock()
+	t, a := h.hop.Target, &h.hop.Action
+	st.Gateway, st.Listener, st.Route, st.Backends = t.Target.Gateway, t.Target.Listener, t.Route, t.Backends
 	st.Surface, st.Port = string(a.Kind), a.Port
 	st.Method, st.Name, st.Host, st.Path = strings.Clone(a.Method), strings.Clone(a.Name), strings.Clone(a.Host), strings.Clone(a.Path)
-	h.mu.Unlock()
 	st.Peer = h.hop.Peer
 	st.Policy, st.Rule, st.Revision, st.Lifetime, st.Hold = h.policy, h.rule, h.revision, h.lifetime, h.hold
 	c := h.hop.Claims
@@ -161,5 +233,5 @@ func (h *Held) Describe(st *leash.Stream) {
 		return
 	}
 	st.Domain, st.Txn, st.Subject, st.Agent, st.Actors = h.domain, c.Txn, c.Subject, c.Agent, c.Actors
-	st.Token = audit.TokenID(c.Hash[:8]).String()
+	st.Token, st.Renewals = token.NameOf(c).String(), len(h.before)
 }

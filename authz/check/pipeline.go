@@ -34,10 +34,13 @@ func (s *Service) judge(ctx context.Context, w *work, in inside) bool {
 		w.glance()
 		return false
 	}
+	if w.token != "" {
+		s.renew(ctx, w)
+	}
 	if !w.recognise() {
 		return false
 	}
-	if code := s.contained(&w.hop, w.now); code != "" {
+	if code := s.contained(&w.hop, nil, w.now); code != "" {
 		return w.deny(code)
 	}
 	// What no policy can open comes before policy, so that its reason is told;
@@ -80,11 +83,12 @@ func (s *Service) placeInside(w *work, in inside) bool {
 	if !ok {
 		return w.deny(denial.TunnelGone)
 	}
+	until, last := s.cfg.Register.Until(id)
 	parent, ok := live.Subject.(*Held)
-	if !ok || parent.dest.String() != in.target {
+	if !ok || until.IsZero() || parent.dest.String() != in.target {
 		return w.deny(denial.TunnelGone)
 	}
-	outer := parent.hop.Target.Target
+	outer := parent.target()
 	t := w.world.State.Resolve(wire.Target{
 		Entry: wire.EntryInner, Gateway: outer.Gateway, Listener: outer.Listener, Surface: "HTTP",
 	})
@@ -92,9 +96,8 @@ func (s *Service) placeInside(w *work, in inside) bool {
 		return w.deny(denial.NotReady)
 	}
 	w.parent, w.parentID = parent, id
-	w.hop = decide.Hop{
-		Target: t, Peer: parent.hop.Peer, Claims: parent.hop.Claims, Leeway: parent.hop.Leeway, Until: live.Until,
-	}
+	w.hop = decide.Hop{Target: t, Peer: parent.hop.Peer, Until: until, Last: last}
+	w.hop.Claims, w.hop.Leeway = parent.claims()
 	return true
 }
 

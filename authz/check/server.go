@@ -139,9 +139,11 @@ func (s *Service) admit(ctx context.Context, w *work) bool {
 	held.entry = leash.Hop{
 		ID: w.id, Parent: w.parentID, Epoch: w.world.State.Epoch, Held: w.verdict.Hold != wire.HoldNone,
 		Relay: w.verdict.Hold == wire.HoldRelay, Upgrade: w.hop.Action.Upgrade,
-		Until: w.now.Add(w.verdict.Life), Subject: held,
+		Until: w.now.Add(w.verdict.Lease), Last: w.now.Add(w.verdict.Life), Subject: held,
 	}
+	s.renewals.add(held)
 	if err := s.cfg.Register.Enter(&held.entry); err != nil {
+		s.renewals.remove(held)
 		held.over(s)
 		return w.deny(denial.Overloaded)
 	}
@@ -153,6 +155,11 @@ func (s *Service) admit(ctx context.Context, w *work) bool {
 // opens, and is copied then.
 func (w *work) held() *Held {
 	h := &Held{hop: w.hop, addrs: w.way.Addrs, said: w.occasion()}
+	h.hop.Since = w.now
+	if c := w.hop.Claims; c != nil && w.verdict.Renewable() {
+		by := principalOf(c, h.hop.Peer)
+		h.by = &by
+	}
 	h.hop.Peer = strings.Clone(w.hop.Peer)
 	if w.hop.Target.Entry != wire.EntryRoute {
 		h.dest = w.dest

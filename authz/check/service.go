@@ -90,8 +90,9 @@ type Service struct {
 	cfg   Config
 	codes denial.Codes
 	counters
-	world atomic.Pointer[World]
-	works sync.Pool
+	world    atomic.Pointer[World]
+	works    sync.Pool
+	renewals renewals
 }
 
 // New makes a Service that denies everything until SetWorld.

@@ -16,6 +16,7 @@ import (
 	"github.com/hopgate/hopgate/authz/surface/egress"
 	"github.com/hopgate/hopgate/authz/surface/llm"
 	"github.com/hopgate/hopgate/authz/surface/mcp"
+	"github.com/hopgate/hopgate/authz/token"
 	"github.com/hopgate/hopgate/gateway/api/v1alpha1"
 	"github.com/hopgate/hopgate/gateway/api/wire"
 )
@@ -88,7 +89,8 @@ func (w *work) deny(code string) bool {
 type Held struct {
 	// mu guards hop.Action, argsLost and work: what rules read is a view of the
 	// request until the hold has opened. Who reads it while the hop is live
-	// holds mu for as long as it does.
+	// holds mu for as long as it does. It guards hop.Claims and what they were
+	// judged by, too: they change as the hop is renewed and decided again.
 	mu sync.Mutex
 
 	// entry is the hop as the register has it, mcp what said quotes.
@@ -101,9 +103,18 @@ type Held struct {
 	// addrs are those of dest, where it was looked up.
 	addrs []netip.Addr
 	said  denial.Occasion
-	// policy and rule are what allowed it, revision the feed that they were of.
+	// policy and rule are what allowed it, revision the feed that they were of
+	// when it was last decided.
 	policy, rule, revision string
 	lifetime, hold         string
+	// judging is held for as long as one later decision takes. Who holds it may
+	// take mu, and ask the register.
+	judging sync.Mutex
+	// by is who may renew the hop; nil: nobody.
+	by *principal
+	// before are the tokens that the hop stood on before the one that it stands
+	// on now; guarded by mu.
+	before []token.Name
 	// domain is that of the claims, as text; empty: there are none.
 	domain string
 	// argsLost is true where the arguments were too long to be kept.
@@ -111,6 +122,20 @@ type Held struct {
 	// work has what of the request rules may read. It is given back when the
 	// hold opens, which happens once.
 	work *work
+}
+
+// claims are those that the hop stands on now.
+func (h *Held) claims() (c *token.Claims, leeway time.Duration) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.hop.Claims, h.hop.Leeway
+}
+
+// target is where it entered.
+func (h *Held) target() wire.Target {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.hop.Target.Target
 }
 
 // occasion is how a denial of w is said. An MCP request is read for its id

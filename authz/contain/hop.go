@@ -1,7 +1,6 @@
 package contain
 
 import (
-	"encoding/hex"
 	"time"
 
 	"github.com/hopgate/hopgate/authz/token"
@@ -11,6 +10,9 @@ import (
 type Hop struct {
 	// Claims are verified; nil: there is no token.
 	Claims *token.Claims
+	// Before are the tokens that the hop stood on before it was renewed: whoever
+	// revokes one of them means what was opened by it.
+	Before []token.Name
 	// Peer is the SPIFFE ID of the connection; empty: none.
 	Peer string
 	// Backends are all that the hop may go to, KIND/NAMESPACE/NAME.
@@ -20,7 +22,7 @@ type Hop struct {
 }
 
 // TokenName is how records and orders name a token.
-func TokenName(c *token.Claims) string { return hex.EncodeToString(c.Hash[:tokenName/2]) }
+func TokenName(c *token.Claims) string { return token.NameOf(c).String() }
 
 // keys calls f for everything by which h can be named, until f returns true.
 func (h *Hop) keys(f func(Key) bool) {
@@ -34,6 +36,11 @@ func (h *Hop) keys(f func(Key) bool) {
 	domain := c.Domain.String()
 	if f(Key{KindTxn, domain, c.Txn}) || f(Key{KindSubject, domain, c.Subject}) || f(Key{KindToken, domain, TokenName(c)}) {
 		return
+	}
+	for _, n := range h.Before {
+		if f(Key{KindToken, domain, n.String()}) {
+			return
+		}
 	}
 	for _, a := range c.Actors {
 		if f(Key{KindAgent, domain, a}) {

@@ -50,7 +50,7 @@ func (v *Verdict) Decide(h *Hop, now time.Time, tr *policy.Trace) {
 		v.Code = needToken(h, &v.Outcome)
 		return
 	}
-	v.Life = life(&v.Outcome.Duties, h, left, now)
+	v.Life, v.Lease = life(&v.Outcome.Duties, h, left, now)
 	v.grant(h)
 }
 
@@ -72,7 +72,7 @@ func remaining(h *Hop, now time.Time) (time.Duration, string) {
 	}
 	left := h.Claims.ExpiresAt.Add(h.Leeway).Sub(now)
 	switch {
-	case h.Begun:
+	case h.Begun():
 		return max(left, time.Millisecond), ""
 	case left <= 0:
 		return 0, denial.TokenExpired
@@ -86,20 +86,26 @@ func remaining(h *Hop, now time.Time) (time.Duration, string) {
 func (v *Verdict) grant(h *Hop) {
 	switch {
 	case v.Outcome.Duties.TLS == v1alpha1.TLSInspect, v.Outcome.Duties.ForwardToken == v1alpha1.ForwardTokenExchange:
-		v.Code, v.Life = denial.NotAvailable, 0
-		return
-	case v.Life < time.Millisecond:
-		v.Code, v.Life = denial.TokenExpiring, 0
-		return
+		v.refuse(denial.NotAvailable)
+	case v.Lease < time.Millisecond && h.Begun():
+		v.refuse(denial.Expired)
+	case v.Lease < time.Millisecond:
+		v.refuse(denial.TokenExpiring)
+	default:
+		v.Allowed, v.Hold = true, holdOf(h, v)
 	}
-	v.Allowed, v.Hold = true, holdOf(h, v.Life)
 }
+
+func (v *Verdict) refuse(code string) { v.Code, v.Life, v.Lease = code, 0, 0 }
+
+// Renewable reports whether a fresher token may move the end of a hop.
+func (v *Verdict) Renewable() bool { return v.Lease < v.Life }
 
 // holdOf is how a hop is held: by a relay where a last word can be said, which
 // is in streams of events and in WebSockets.
-func holdOf(h *Hop, life time.Duration) string {
+func holdOf(h *Hop, v *Verdict) string {
 	switch {
-	case life <= h.Target.Gateway.Unleashed:
+	case v.Life <= h.Target.Gateway.Unleashed && !v.Renewable():
 		return wire.HoldNone
 	case h.Action.Streams || h.Action.Upgrade:
 		return wire.HoldRelay
@@ -108,21 +114,35 @@ func holdOf(h *Hop, life time.Duration) string {
 	}
 }
 
-// life is how long a hop may last. Renewable ends at the token's expiry too,
-// for as long as nobody has presented a fresher one. A hop inside a tunnel
-// ends with it at the latest.
-func life(d *policy.Duties, h *Hop, left time.Duration, now time.Time) time.Duration {
-	if h.Claims == nil {
-		left = withoutToken
+// renewableMost bounds a stream that can be renewed and whose rules give no
+// bound: somebody is to ask for it anew.
+const renewableMost = time.Hour
+
+// life is how long a hop may last at most, and how long if nobody renews it.
+// Renewable ends at the token's expiry unless somebody has presented a fresher
+// one. A hop inside a tunnel ends with it: what renews the tunnel renews the hop.
+func life(d *policy.Duties, h *Hop, left time.Duration, now time.Time) (life, lease time.Duration) {
+	var lived time.Duration
+	if h.Begun() {
+		lived = now.Sub(h.Since)
 	}
-	switch {
+	if h.Claims == nil {
+		left = withoutToken - lived
+	}
+	life, lease = left, left
+	switch renewable := d.Lifetime == v1alpha1.LifetimeRenewable && h.Claims != nil; {
+	case d.Max <= 0 && renewable:
+		life = renewableMost - lived
+	case d.Max > 0 && renewable:
+		life = d.Max - lived
 	case d.Max > 0 && d.Lifetime == v1alpha1.LifetimeMax:
-		left = d.Max
+		life = d.Max - lived
+		lease = life
 	case d.Max > 0:
-		left = min(left, d.Max)
+		life = min(left, d.Max-lived)
 	}
 	if !h.Until.IsZero() {
-		left = min(left, h.Until.Sub(now))
+		life, lease = min(life, h.Last.Sub(now)), min(lease, h.Until.Sub(now))
 	}
-	return left
+	return life, min(life, lease)
 }

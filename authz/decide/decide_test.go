@@ -167,15 +167,19 @@ func TestLife(t *testing.T) {
 		duties  policy.Duties
 		noToken bool
 		until   time.Duration
+		last    time.Duration // as until, unless it says more
+		lived   time.Duration
 		want    time.Duration
+		lease   time.Duration // as want, unless it says less
 	}{
 		{name: "nothing said", want: left},
 		{name: "TokenExpiry", duties: with(v1alpha1.LifetimeTokenExpiry, 0), want: left},
 		{name: "TokenExpiry, a shorter max", duties: with(v1alpha1.LifetimeTokenExpiry, time.Minute), want: time.Minute},
 		{name: "TokenExpiry, a longer max", duties: with(v1alpha1.LifetimeTokenExpiry, time.Hour), want: left},
-		{name: "Renewable", duties: with(v1alpha1.LifetimeRenewable, 0), want: left},
+		{name: "Renewable", duties: with(v1alpha1.LifetimeRenewable, 0), want: renewableMost, lease: left},
 		{name: "Renewable, a shorter max", duties: with(v1alpha1.LifetimeRenewable, time.Minute), want: time.Minute},
-		{name: "Renewable, a longer max", duties: with(v1alpha1.LifetimeRenewable, time.Hour), want: left},
+		{name: "Renewable, a longer max", duties: with(v1alpha1.LifetimeRenewable, 2*time.Hour), want: 2 * time.Hour, lease: left},
+		{name: "Renewable without a token", duties: with(v1alpha1.LifetimeRenewable, 2*time.Hour), noToken: true, want: withoutToken},
 		{name: "Max outlives the token", duties: with(v1alpha1.LifetimeMax, time.Hour), want: time.Hour},
 		{name: "Max ends before the token", duties: with(v1alpha1.LifetimeMax, time.Minute), want: time.Minute},
 		{name: "Max of nothing", duties: with(v1alpha1.LifetimeMax, 0), want: left},
@@ -188,6 +192,17 @@ func TestLife(t *testing.T) {
 		{name: "a tunnel that ends later", until: time.Hour, want: left},
 		{name: "Max ends with its tunnel", duties: with(v1alpha1.LifetimeMax, time.Hour), until: time.Minute, want: time.Minute},
 		{name: "a tunnel that has ended", until: -time.Second, want: -time.Second},
+		{name: "a tunnel that can be renewed", until: time.Minute, last: time.Hour, want: left, lease: time.Minute},
+		{name: "Max in a tunnel that can be renewed", duties: with(v1alpha1.LifetimeMax, 30*time.Minute), until: time.Minute, last: time.Hour, want: 30 * time.Minute, lease: time.Minute},
+		{name: "Renewable in a tunnel that cannot", duties: with(v1alpha1.LifetimeRenewable, time.Hour), until: time.Minute, want: time.Minute},
+		{name: "Renewable in one that can", duties: with(v1alpha1.LifetimeRenewable, 2*time.Hour), until: time.Minute, last: time.Hour, want: time.Hour, lease: time.Minute},
+		{name: "Max has begun", duties: with(v1alpha1.LifetimeMax, time.Hour), lived: 20 * time.Minute, want: 40 * time.Minute},
+		{name: "Max is over", duties: with(v1alpha1.LifetimeMax, time.Minute), lived: 20 * time.Minute, want: -19 * time.Minute},
+		{name: "TokenExpiry has begun", lived: 20 * time.Minute, want: left},
+		{name: "TokenExpiry has begun, max", duties: with(v1alpha1.LifetimeTokenExpiry, 25*time.Minute), lived: 20 * time.Minute, want: 5 * time.Minute},
+		{name: "Renewable has begun", duties: with(v1alpha1.LifetimeRenewable, 0), lived: 20 * time.Minute, want: renewableMost - 20*time.Minute, lease: left},
+		{name: "Renewable ends by max", duties: with(v1alpha1.LifetimeRenewable, time.Hour), lived: 55 * time.Minute, want: 5 * time.Minute},
+		{name: "no token, has begun", noToken: true, lived: 20 * time.Minute, want: withoutToken - 20*time.Minute},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
@@ -196,10 +211,14 @@ func TestLife(t *testing.T) {
 				h.Claims = nil
 			}
 			if tc.until != 0 {
-				h.Until = now().Add(tc.until)
+				h.Until, h.Last = now().Add(tc.until), now().Add(orElse(tc.last, tc.until))
 			}
-			if got := life(&tc.duties, h, left, now()); got != tc.want {
-				t.Errorf("life = %s, want %s", got, tc.want)
+			if tc.lived > 0 {
+				h.Since = now().Add(-tc.lived)
+			}
+			got, lease := life(&tc.duties, h, left, now())
+			if want := orElse(tc.lease, tc.want); got != tc.want || lease != want {
+				t.Errorf("life = %s, lease = %s, want %s, %s", got, lease, tc.want, want)
 			}
 		})
 	}
@@ -210,7 +229,7 @@ func TestATunnelThatHasEndedDenies(t *testing.T) {
 	t.Parallel()
 	for _, left := range []time.Duration{-time.Hour, 0, time.Millisecond - 1} {
 		h := get(t, feed(t, rules), "agents", "/token")
-		h.Claims, h.Until = claims(time.Hour), now().Add(left)
+		h.Claims, h.Until, h.Last = claims(time.Hour), now().Add(left), now().Add(left)
 		if v := Decide(h, now(), nil); v.Allowed || v.Code != denial.TokenExpiring {
 			t.Errorf("%s left: %+v", left, v)
 		}
@@ -236,11 +255,16 @@ func TestGrant(t *testing.T) {
 		name      string
 		duties    policy.Duties
 		life      time.Duration
+		lease     time.Duration // as life, unless it says less
+		begun     bool
 		unleashed time.Duration
 		code      string
 		hold      string
 	}{
 		{name: "held by default", life: time.Millisecond, hold: wire.HoldHeaders},
+		{name: "what can be renewed is held", life: time.Second, lease: time.Millisecond, unleashed: time.Minute, hold: wire.HoldHeaders},
+		{name: "a lease of nothing", life: time.Hour, lease: 1, code: denial.TokenExpiring},
+		{name: "its life is over by a later decision", begun: true, code: denial.Expired},
 		{name: "short enough to go unleashed", life: time.Second, unleashed: time.Second, hold: wire.HoldNone},
 		{name: "a millisecond too long", life: time.Second + time.Millisecond, unleashed: time.Second, hold: wire.HoldHeaders},
 		{name: "Inspect", duties: policy.Duties{TLS: v1alpha1.TLSInspect}, life: time.Hour, code: denial.NotAvailable},
@@ -253,7 +277,10 @@ func TestGrant(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			h := &Hop{Target: &Target{Gateway: &Gateway{Gateway: feedv1.Gateway{Unleashed: tc.unleashed}}}}
-			v := Verdict{Outcome: policy.Outcome{Duties: tc.duties}, Life: tc.life}
+			if tc.begun {
+				h.Since = now()
+			}
+			v := Verdict{Outcome: policy.Outcome{Duties: tc.duties}, Life: tc.life, Lease: orElse(tc.lease, tc.life)}
 			v.grant(h)
 			if v.Code != tc.code || v.Allowed != (tc.code == "") || v.Hold != tc.hold {
 				t.Errorf("allowed %v, code %q, hold %q", v.Allowed, v.Code, v.Hold)
@@ -295,7 +322,7 @@ func TestAHopThatHasBegun(t *testing.T) {
 	f.Gateways[0].MinRemain = time.Hour
 	for _, left := range []time.Duration{-time.Hour, 0, time.Second, 2 * time.Hour} {
 		h := get(t, f, "agents", "/token")
-		h.Claims, h.Begun = claims(left), true
+		h.Claims, h.Since = claims(left), now().Add(-time.Minute)
 		if v := Decide(h, now(), nil); !v.Allowed {
 			t.Errorf("%s left: %q", left, v.Code)
 		}
@@ -321,8 +348,16 @@ func TestHoldOf(t *testing.T) {
 		{"a short stream", surface.Action{Streams: true}, time.Minute, wire.HoldNone},
 	} {
 		h := &Hop{Target: &Target{Gateway: &Gateway{Gateway: feedv1.Gateway{Unleashed: tc.unleashed}}}, Action: tc.action}
-		if got := holdOf(h, time.Minute); got != tc.want {
+		if got := holdOf(h, &Verdict{Life: time.Minute, Lease: time.Minute}); got != tc.want {
 			t.Errorf("%s: %s, want %s", tc.name, got, tc.want)
 		}
 	}
+}
+
+// orElse is d, or another where it says nothing.
+func orElse(d, other time.Duration) time.Duration {
+	if d == 0 {
+		return other
+	}
+	return d
 }

@@ -18,13 +18,16 @@ type Hop struct {
 	// Leeway is that of the claims' trust domain.
 	Leeway time.Duration
 	Action surface.Action
-	// Begun is true for a hop that lives and is decided again: how long it may
-	// live was settled when it began.
-	Begun bool
-	// Until is when the tunnel ends that the hop is inside of; zero: it is in
-	// none.
-	Until time.Time
+	// Since is when a hop began that lives and is decided again: a token that
+	// has just expired ends it by its lifetime, and is no denial. Zero: it begins.
+	Since time.Time
+	// Until is when the tunnel ends that the hop is inside of, if nobody renews
+	// it, and Last when it ends at the latest; zero: it is in none.
+	Until, Last time.Time
 }
+
+// Begun reports whether h lives and is decided again.
+func (h *Hop) Begun() bool { return !h.Since.IsZero() }
 
 // Verdict is what becomes of a hop. The zero Verdict denies.
 type Verdict struct {
@@ -33,8 +36,12 @@ type Verdict struct {
 	Code string
 	// Outcome is what rules said.
 	Outcome policy.Outcome
-	// Life is how long the hop may last, at least a millisecond; 0: it is denied.
+	// Life is how long the hop may last at most, from now on; at least a
+	// millisecond; 0: it is denied.
 	Life time.Duration
+	// Lease is how long it lasts if nobody renews it: Life, or less, and then a
+	// fresher token can renew it.
+	Lease time.Duration
 	// Hold is a wire.Hold value.
 	Hold string
 }

@@ -22,10 +22,10 @@ func TestRelayAheadOfAKnownEnd(t *testing.T) {
 		begun := time.Now()
 		hop := r.enterRelay(t, 1, 2*time.Minute, false)
 		e := newEnvoy(t)
-		rel := newRelay(&side{stream: e}, warning{})
+		rel := newRelay(&side{stream: e}, r.Register, warning{})
 		rel.mu.Lock()
 		rel.hop, _ = r.Open(hop.ID, true, rel.cut)
-		rel.warnAhead(time.Now())
+		rel.warnAhead()
 		rel.mu.Unlock()
 		if err := rel.message(events()); err != nil {
 			t.Fatal(err)
@@ -46,15 +46,58 @@ func TestRelayAheadOfAKnownEnd(t *testing.T) {
 
 func TestRelayOfAShortLifeIsNotWarned(t *testing.T) {
 	t.Parallel()
-	for _, left := range []time.Duration{0, time.Second, time.Minute} {
-		rel := newRelay(&side{}, warning{})
-		rel.hop = &Hop{}
-		if left > 0 {
-			rel.hop.Until = time.Now().Add(left)
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, Config{})
+		for i, left := range []time.Duration{0, time.Second, time.Minute} {
+			rel := newRelay(&side{}, r.Register, warning{})
+			rel.hop = r.enterRelay(t, i+1, left, false)
+			if rel.warnAhead(); rel.ahead != nil {
+				rel.ahead.Stop()
+				t.Errorf("with %s left it will be warned", left)
+			}
+			r.Logged(rel.hop.ID, Logged{ClientLeft: true})
 		}
-		if rel.warnAhead(time.Now()); rel.ahead != nil {
-			rel.ahead.Stop()
-			t.Errorf("with %s left it will be warned", left)
+	})
+}
+
+// TestRelayOfARenewedLife is warned of the end that it has by then, each time
+// anew, and not of one that was moved.
+func TestRelayOfARenewedLife(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, Config{})
+		begun := time.Now()
+		at := func(d time.Duration) time.Time { return begun.Add(d) }
+		hop := &Hop{ID: idOf(1), Held: true, Relay: true, Until: at(2 * time.Minute), Last: at(time.Hour)}
+		if err := r.Enter(hop); err != nil {
+			t.Fatal(err)
 		}
-	}
+		e := newEnvoy(t)
+		rel := newRelay(&side{stream: e}, r.Register, warning{})
+		rel.mu.Lock()
+		rel.hop, _ = r.Open(hop.ID, true, rel.cut)
+		rel.warnAhead()
+		rel.mu.Unlock()
+		if err := rel.message(events()); err != nil {
+			t.Fatal(err)
+		}
+		h := &hold{envoy: e}
+		const soon = `"data: soon over\n\n"`
+		time.Sleep(time.Minute)
+		r.Move(hop.ID, at(5*time.Minute)) // before it was warned
+		time.Sleep(time.Until(at(270*time.Second - time.Millisecond)))
+		h.want(t, "headers")
+		time.Sleep(2 * time.Millisecond)
+		h.want(t, "headers", soon)
+		time.Sleep(time.Until(at(295 * time.Second)))
+		r.Move(hop.ID, at(8*time.Minute)) // at the last moment
+		time.Sleep(time.Until(at(450*time.Second - time.Millisecond)))
+		h.want(t, "headers", soon)
+		time.Sleep(time.Until(at(8*time.Minute - wordLead + time.Millisecond)))
+		synctest.Wait()
+		h.want(t, "headers", soon, soon, `"data: expired\n\n" end hop_expired`)
+		r.Closed(hop.ID)
+		r.Logged(hop.ID, Logged{Details: "via_upstream"})
+		r.wantEnds(t, audit.EndExpired)
+	})
 }

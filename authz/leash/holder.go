@@ -138,13 +138,13 @@ func (h *Holder) open(s *side, id ID, relayed bool) (*Hop, *relay) {
 		hop, _ := h.register.Open(id, false, func(c Cut) { h.cut(s, id, c) })
 		return hop, nil
 	}
-	r := newRelay(s, h.words)
+	r := newRelay(s, h.register, h.words)
 	// A cut may come before the hop is known here; it waits.
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.hop, _ = h.register.Open(id, true, r.cut)
 	if r.hop != nil {
-		r.warnAhead(h.register.cfg.Now())
+		r.warnAhead()
 	}
 	return r.hop, r
 }

@@ -15,8 +15,11 @@ type Hop struct {
 	Parent ID
 	// Epoch is that of the feed by which it was allowed.
 	Epoch uint64
-	// Until is when it ends by itself, on the monotonic clock; zero: never.
+	// Until is when it ends by itself, on the monotonic clock, if nobody moves
+	// that; zero: never.
 	Until time.Time
+	// Last is when it ends at the latest: Envoy was told so. Zero: at Until.
+	Last time.Time
 	// Held is false for hops that go without a hold.
 	Held bool
 	// Relay is true where the hold carries the answer's body, Upgrade where
@@ -28,6 +31,7 @@ type Hop struct {
 	entered time.Time
 	state   atomic.Uint32 // a state
 	cut     func(Cut)     // guarded by the register's shard
+	until   time.Time     // guarded by the register's shard; Until, or where it was moved to
 	timer   *time.Timer   // guarded by the register's shard
 	cutBy   Cut           // guarded by the register's shard
 	closed  time.Time     // guarded by the register's shard

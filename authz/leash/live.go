@@ -31,7 +31,8 @@ func (r *Register) Streams() []Stream {
 	hops := r.Hops()
 	out := make([]Stream, 0, len(hops))
 	for _, h := range hops {
-		s := Stream{Hop: h.ID.String(), Since: h.entered, Until: h.Until}
+		s := Stream{Hop: h.ID.String(), Since: h.entered}
+		s.Until, s.Last = r.Until(h.ID)
 		if h.Parent != (ID{}) {
 			s.Parent = h.Parent.String()
 		}

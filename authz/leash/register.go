@@ -96,7 +96,10 @@ func (r *Register) of(id ID) *struct {
 // Enter makes h pending, or live where it goes without a hold. It must be
 // called before Envoy is told that the hop may pass.
 func (r *Register) Enter(h *Hop) error {
-	h.entered = r.cfg.Now()
+	h.entered, h.until = r.cfg.Now(), h.Until
+	if h.Last.Before(h.Until) {
+		h.Last = h.Until
+	}
 	if !take(&r.all, r.cfg.Max) {
 		return ErrFull
 	}
@@ -145,11 +148,7 @@ func (r *Register) Open(id ID, relayed bool, cut func(Cut)) (*Hop, bool) {
 	r.pending.Add(-1)
 	h.state.Store(uint32(stateLive))
 	h.cut = cut
-	if !h.Until.IsZero() {
-		h.timer = time.AfterFunc(h.lead(h.Until.Sub(r.cfg.Now())), func() {
-			r.Cut(id, Cut{Code: "expired", Detail: wire.DetailExpired})
-		})
-	}
+	r.setTimer(h)
 	return h, true
 }
 
@@ -272,7 +271,7 @@ func (r *Register) sweepHop(hops map[ID]*Hop, h *Hop, now time.Time) {
 		r.finish(hops, h, true)
 	case !h.closed.IsZero() && now.Sub(h.closed) > r.cfg.LogWithin:
 		r.finish(hops, h, true)
-	case !h.Held && !h.Until.IsZero() && now.Sub(h.Until) > r.cfg.LogWithin:
+	case !h.Held && !h.until.IsZero() && now.Sub(h.until) > r.cfg.LogWithin:
 		r.finish(hops, h, true)
 	}
 }

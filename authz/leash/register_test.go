@@ -190,7 +190,7 @@ func TestAHopEndsWithItsTunnel(t *testing.T) {
 				}
 				r.Open(h.ID, false, func(Cut) {})
 				time.Sleep(tc.after)
-				h.Until = h.Until.Add(-time.Nanosecond) // its own timer comes a moment later than the tunnel's
+				h.until = h.until.Add(-time.Nanosecond) // its own timer comes a moment later than the tunnel's
 				r.Closed(h.ID)
 				r.Logged(h.ID, Logged{Details: "downstream_remote_disconnect"})
 				r.wantEnds(t, tc.want)

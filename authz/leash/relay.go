@@ -40,8 +40,9 @@ const wordGrace = 250 * time.Millisecond
 // asked for, or an orderly end of the side stream, would let the hop go on
 // without a hold, and neither is ever sent.
 type relay struct {
-	side  *side
-	words Words
+	side     *side
+	register *Register
+	words    Words
 	// killed is closed when the hop is to be broken off at once.
 	killed chan struct{}
 	once   sync.Once
@@ -60,8 +61,8 @@ type relay struct {
 	over     bool              // guarded by mu; nothing more is sent
 }
 
-func newRelay(s *side, w Words) *relay {
-	return &relay{side: s, words: w, killed: make(chan struct{})}
+func newRelay(s *side, r *Register, w Words) *relay {
+	return &relay{side: s, register: r, words: w, killed: make(chan struct{})}
 }
 
 // run passes on what Envoy sends, until it closes or the relay is killed. What
@@ -194,10 +195,33 @@ func (r *relay) Warn(l Last) {
 const warnBefore = 30 * time.Second
 
 // warnAhead has a hop told of its end that will live long enough; mu is held.
-func (r *relay) warnAhead(now time.Time) {
-	if left := r.hop.Until.Sub(now); !r.hop.Until.IsZero() && left > 2*warnBefore {
-		r.ahead = time.AfterFunc(left-warnBefore, func() { r.Warn(r.words.Warn(r.hop)) })
+// An end that can be moved is looked at again when it has come.
+func (r *relay) warnAhead() {
+	if r.hop.Until.IsZero() || r.over {
+		return
 	}
+	until, last := r.register.Until(r.hop.ID)
+	left := until.Sub(r.register.cfg.Now())
+	switch {
+	case left > 2*warnBefore:
+		r.ahead = time.AfterFunc(left-warnBefore, func() { r.warnOf(until) })
+	case until.Before(last) && left > 0:
+		r.ahead = time.AfterFunc(left, r.again)
+	}
+}
+
+// warnOf says that the hop ends at until, unless that was moved.
+func (r *relay) warnOf(until time.Time) {
+	if now, _ := r.register.Until(r.hop.ID); now.Equal(until) {
+		r.Warn(r.words.Warn(r.hop))
+	}
+	r.again()
+}
+
+func (r *relay) again() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.warnAhead()
 }
 
 // cut ends the hop: with a word where there is a place for one, or with an

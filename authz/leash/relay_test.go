@@ -346,7 +346,7 @@ func TestRelayWarns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, Config{})
 		e := newEnvoy(t)
-		rel := newRelay(&side{stream: e}, plainWords{})
+		rel := newRelay(&side{stream: e}, r.Register, plainWords{})
 		say := func(m *procv3.ProcessingRequest) {
 			t.Helper()
 			if err := rel.message(m); err != nil {
@@ -372,7 +372,7 @@ func TestRelayDoesNotWarnOnASocket(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, Config{})
 		e := newEnvoy(t)
-		rel := newRelay(&side{stream: e}, plainWords{})
+		rel := newRelay(&side{stream: e}, r.Register, plainWords{})
 		rel.hop = r.enterRelay(t, 1, 0, true)
 		if err := rel.message(headers(":status", "101")); err != nil {
 			t.Fatal(err)

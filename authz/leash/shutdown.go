@@ -56,7 +56,7 @@ func (h *Hop) howEnded() audit.End {
 		return audit.EndHoldMissing
 	}
 	how := howOf(h.cutBy, h.log)
-	if how == audit.EndClientLeft && h.Parent != (ID{}) && !h.Until.IsZero() && !h.closed.Before(h.Until) {
+	if how == audit.EndClientLeft && h.Parent != (ID{}) && !h.until.IsZero() && !h.closed.Before(h.until) {
 		return audit.EndExpired
 	}
 	return how

@@ -15,8 +15,9 @@ type Stream struct {
 	Agent   string   `json:"agent,omitempty"`
 	Actors  []string `json:"actors,omitempty"`
 	Peer    string   `json:"peer,omitempty"`
-	// Token is its name in records.
-	Token string `json:"token,omitempty"`
+	// Token is its name in records, Renewals how many it stood on before.
+	Token    string `json:"token,omitempty"`
+	Renewals int    `json:"renewals,omitempty"`
 
 	Gateway  string   `json:"gateway"`
 	Listener string   `json:"listener"`
@@ -38,8 +39,10 @@ type Stream struct {
 	Hold     string    `json:"hold"`
 	Lifetime string    `json:"lifetime"`
 	Since    time.Time `json:"since"`
-	// Until is when it ends by itself.
+	// Until is when it ends by itself, if nobody renews it, Last when at the
+	// latest.
 	Until time.Time `json:"until"`
+	Last  time.Time `json:"last"`
 	// BytesIn and BytesOut are from and to the agent, as of Seen; a zero Seen:
 	// Envoy has not said yet.
 	BytesIn  uint64    `json:"bytesIn"`

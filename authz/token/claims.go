@@ -1,6 +1,7 @@
 package token
 
 import (
+	"encoding/hex"
 	"fmt"
 	"io"
 	"log/slog"
@@ -42,6 +43,15 @@ type Claims struct {
 	// other has the same number in this process.
 	Rules uint64
 }
+
+// Name is how records and orders name a token: the first 8 bytes of its hash.
+type Name [8]byte
+
+// NameOf is the name of the token that claims were read from.
+func NameOf(c *Claims) Name { return Name(c.Hash[:len(Name{})]) }
+
+// String is 16 lower-case hexadecimal digits.
+func (n Name) String() string { return hex.EncodeToString(n[:]) }
 
 // HasScope reports whether s is among the scopes.
 func (c *Claims) HasScope(s string) bool {

@@ -1,0 +1,122 @@
+package check
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/hopgate/hopgate/authz/audit"
+	"github.com/hopgate/hopgate/authz/decide"
+	"github.com/hopgate/hopgate/authz/token"
+	"github.com/hopgate/hopgate/gateway/api/v1alpha1"
+)
+
+// renew renews what the caller of w holds open, by the token that came with w:
+// whoever sends a request with a fresher token of the same transaction has
+// presented it. What becomes of the request itself does not matter.
+func (s *Service) renew(ctx context.Context, w *work) {
+	for _, h := range s.renewals.presented(w.hop.Claims, w.hop.Peer, w.world.State.Epoch) {
+		s.renewOne(ctx, h, w.hop.Claims, w.hop.Leeway)
+	}
+}
+
+// maxTokens bounds the tokens that one hop stood on, all of which can be
+// revoked; a hop that had as many is not renewed any more.
+const maxTokens = 1024
+
+// renewOne renews a hop of the claims' principal, if it would be allowed with
+// them. A no changes nothing: the hop still ends at its time. It is recorded
+// before it counts.
+func (s *Service) renewOne(ctx context.Context, h *Held, c *token.Claims, leeway time.Duration) {
+	h.judging.Lock()
+	defer h.judging.Unlock()
+	if !h.fresher(c) {
+		return
+	}
+	next := h.again(s.cfg.Register)
+	next.hop.Claims, next.hop.Leeway = c, leeway
+	if code := s.judgeAgain(h, next); code != "" || !renews(&next.verdict, h) {
+		return
+	}
+	r := h.changed(next, "renewed by a fresher token")
+	if err := s.keepChange(ctx, &r, &next.verdict); err != nil {
+		s.cfg.Log.Warn("a hop is not renewed, because that cannot be recorded", "hop", h.entry.ID.String(), "error", err)
+		return
+	}
+	h.standOn(next)
+	s.cfg.Register.Move(h.entry.ID, next.end())
+}
+
+// renews reports whether a decision lets a fresher token move a hop's end: its
+// own lifetime, or that of the tunnel that it would outlive.
+func renews(v *decide.Verdict, h *Held) bool {
+	switch v.Outcome.Duties.Lifetime {
+	case v1alpha1.LifetimeRenewable:
+		return true
+	case v1alpha1.LifetimeMax:
+		return h.inTunnel()
+	default:
+		return false
+	}
+}
+
+// fresher reports whether claims outlive those that h stands on.
+func (h *Held) fresher(c *token.Claims) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return c.ExpiresAt.After(h.hop.Claims.ExpiresAt) && len(h.before) < maxTokens
+}
+
+// later is a decision on a hop that lives.
+type later struct {
+	world   *World
+	now     time.Time
+	hop     decide.Hop
+	verdict decide.Verdict
+}
+
+// end is when the hop ends by this decision, if nobody renews it.
+func (l *later) end() time.Time { return l.now.Add(l.verdict.Lease) }
+
+// decidedBy is what decided, by names.
+func (l *later) decidedBy() (policy, rule string) {
+	o := &l.verdict.Outcome
+	if o.Policy.Name == "" {
+		return "", ""
+	}
+	return l.world.State.Name(o.Policy), o.Rule
+}
+
+// standOn has h be what it was decided to be. The hop's action stays.
+func (h *Held) standOn(l *later) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if old := h.hop.Claims; old != nil && l.hop.Claims != old {
+		h.before = append(h.before, token.NameOf(old))
+	}
+	h.hop.Claims, h.hop.Leeway, h.hop.Target = l.hop.Claims, l.hop.Leeway, l.hop.Target
+	h.policy, h.rule = l.decidedBy()
+	h.revision, h.lifetime = l.world.State.Revision, string(l.verdict.Outcome.Duties.Lifetime)
+}
+
+// changed is the record of a decision that changed something.
+func (h *Held) changed(l *later, reason string) audit.Record {
+	r := audit.Record{
+		Time: l.now, Kind: audit.KindChange, Hop: audit.HopID(h.entry.ID), Parent: audit.HopID(h.entry.Parent),
+		Peer: strings.Clone(l.hop.Peer), Surface: string(l.hop.Action.Kind), Verdict: audit.VerdictAllow,
+		Level: l.verdict.Outcome.Level, Reason: reason, Revision: l.world.State.Revision, Until: l.end(),
+	}
+	r.Policy, r.Rule = l.decidedBy()
+	if c := l.hop.Claims; c != nil {
+		r.Txn, r.Domain, r.Subject, r.Agent, r.Actors = c.Txn, h.domain, c.Subject, c.Agent, c.Actors
+		r.Token, r.Expires = audit.TokenID(token.NameOf(c)), c.ExpiresAt
+	}
+	return r
+}
+
+func (s *Service) keepChange(ctx context.Context, r *audit.Record, v *decide.Verdict) error {
+	if v.Outcome.Duties.Audit == v1alpha1.AuditDurable {
+		return s.cfg.Recorder.AppendDurable(ctx, *r)
+	}
+	return s.cfg.Recorder.Append(*r)
+}

@@ -1,0 +1,102 @@
+package check
+
+import (
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hopgate/hopgate/authz/token"
+	"github.com/hopgate/hopgate/gateway/api/feedv1"
+)
+
+// renewals are the hops that a fresher token can renew, by who may present it.
+// Where there are none a question costs one look at a counter. The zero value
+// is empty.
+type renewals struct {
+	n  atomic.Int64
+	mu sync.Mutex
+	by map[principal]*renewable // guarded by mu
+}
+
+// principal is who may renew: the caller of a hop, in its transaction. Identity
+// means nothing outside its trust domain.
+type principal struct {
+	domain                    feedv1.Key
+	txn, subject, agent, peer string
+	// actors are the chain, each behind a zero byte, which no claim has.
+	actors string
+}
+
+func principalOf(c *token.Claims, peer string) principal {
+	return principal{
+		domain: c.Domain, txn: c.Txn, subject: c.Subject, agent: c.Agent, peer: peer, actors: strings.Join(c.Actors, "\x00"),
+	}
+}
+
+// renewable are the hops of one principal.
+type renewable struct {
+	hops []*Held
+	// tried is the expiry of the freshest token that they were asked by, in
+	// this epoch of the feed: no other changes anything.
+	tried time.Time
+	epoch uint64
+}
+
+// add takes a hop in before it is entered.
+func (r *renewals) add(h *Held) {
+	if h.by == nil {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.by == nil {
+		r.by = map[principal]*renewable{}
+	}
+	e := r.by[*h.by]
+	if e == nil {
+		e = &renewable{}
+		r.by[*h.by] = e
+	}
+	// What it began with may be older than what was tried.
+	e.hops, e.tried = append(e.hops, h), time.Time{}
+	r.n.Add(1)
+}
+
+// remove lets a hop go that is over, or was not entered.
+func (r *renewals) remove(h *Held) {
+	if h.by == nil {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	e := r.by[*h.by]
+	if e == nil {
+		return
+	}
+	i := slices.Index(e.hops, h)
+	if i < 0 {
+		return
+	}
+	r.n.Add(-1)
+	if e.hops = slices.Delete(e.hops, i, i+1); len(e.hops) == 0 {
+		delete(r.by, *h.by)
+	}
+}
+
+// presented are the hops that claims may renew: none where nothing is new.
+func (r *renewals) presented(c *token.Claims, peer string, epoch uint64) []*Held {
+	if r.n.Load() == 0 {
+		return nil
+	}
+	who := principalOf(c, peer)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	e := r.by[who]
+	if e == nil || e.epoch == epoch && !c.ExpiresAt.After(e.tried) {
+		return nil
+	}
+	e.tried, e.epoch = c.ExpiresAt, epoch
+	return slices.Clone(e.hops)
+}
