@@ -35,12 +35,17 @@ type fakeTokens struct {
 	peers []token.Peer // guarded by mu
 	// withdrawn is true once nothing that was believed is believed any more.
 	withdrawn atomic.Bool
+	// more are claims of more tokens, with a leeway of five seconds.
+	more map[string]*token.Claims
 }
 
 func (f *fakeTokens) Verify(_ context.Context, _ time.Time, raw string, _ *feedv1.Listener, p token.Peer) (*token.Claims, time.Duration, string) {
 	f.mu.Lock()
 	f.peers = append(f.peers, token.Peer{SPIFFE: strings.Clone(p.SPIFFE), Certificate: strings.Clone(p.Certificate)})
 	f.mu.Unlock()
+	if c := f.more[raw]; c != nil {
+		return c, 5 * time.Second, ""
+	}
 	c := claims(10 * time.Minute)
 	switch raw {
 	case goodToken:

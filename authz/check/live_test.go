@@ -27,7 +27,7 @@ type orders struct {
 func (o *orders) Cut(h *contain.Hop, _ time.Time) (contain.Order, bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.asked = append(o.asked, contain.Hop{Claims: h.Claims, Peer: strings.Clone(h.Peer), Backends: h.Backends, Host: strings.Clone(h.Host)})
+	o.asked = append(o.asked, contain.Hop{Claims: h.Claims, Before: h.Before, Peer: strings.Clone(h.Peer), Backends: h.Backends, Host: strings.Clone(h.Host)})
 	return contain.Order{Verb: o.verb}, o.verb != "" && h.Host != o.except
 }
 

@@ -58,6 +58,8 @@ func detailOf(code string) string {
 		return wire.DetailRevoked
 	case denial.Quarantined:
 		return wire.DetailQuarantined
+	case denial.Expired:
+		return wire.DetailExpired
 	default:
 		return wire.DetailRefused
 	}
