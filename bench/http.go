@@ -16,22 +16,28 @@ import (
 // smallBody is what the upstream answers.
 const smallBody = "a small answer, as of an API that has not much to say today\n"
 
-// upstream answers every request by the same few bytes.
+// upstream is what is behind Envoy.
 type upstream struct {
 	server *http.Server
 	ended  chan error
 	at     netip.AddrPort
 }
 
+// newUpstream answers every request by the same few bytes.
 func newUpstream() (*upstream, error) {
+	return serveUpstream(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, smallBody) // whoever has gone needs no answer
+	}))
+}
+
+// serveUpstream is an upstream that answers by h.
+func serveUpstream(h http.Handler) (*upstream, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("open an upstream: %w", err)
 	}
 	u := &upstream{ended: make(chan error, 1), at: l.Addr().(*net.TCPAddr).AddrPort()}
-	u.server = &http.Server{ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = io.WriteString(w, smallBody) // whoever has gone needs no answer
-	})}
+	u.server = &http.Server{ReadHeaderTimeout: time.Minute, Handler: h}
 	go func() { u.ended <- u.server.Serve(l) }()
 	return u, nil
 }

@@ -29,6 +29,7 @@ func allParts() []part {
 		{"verify", false, (*bench).verify},
 		{"envoy", true, (*bench).through},
 		{"routes", true, (*bench).routes},
+		{"streams", true, (*bench).streams},
 	}
 }
 

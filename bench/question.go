@@ -22,6 +22,11 @@ const tokenLife = 15 * time.Minute
 // mint makes a token such as an agent has: of a user, through two agents, with
 // what it is for.
 func mint(key *token.Key, txn string, now time.Time) (string, error) {
+	return mintFor(key, agent, txn, now)
+}
+
+// mintFor is mint for another agent.
+func mintFor(key *token.Key, agent, txn string, now time.Time) (string, error) {
 	s, err := key.Mint(token.Params{
 		Audience: audience, Subject: "user:alice@corp.example", Txn: txn, Requester: "spiffe://corp/ns/agents/sa/tts",
 		Scopes: []string{"research.read", "research.list"}, Agent: agent, Actors: []string{"planner", "front"},

@@ -31,7 +31,8 @@ type way struct {
 	// wall is how long it was pressed; envoyCPU and guardCPU are what that
 	// cost.
 	wall, envoyCPU, guardCPU time.Duration
-	told                     bool // the system tells of Envoy's CPU
+	mallocs                  uint64 // of the guard's process
+	told                     bool   // the system tells of Envoy's CPU
 }
 
 func (w *way) close() error {
@@ -83,7 +84,7 @@ func (b *bench) pressAll(ctx context.Context, ways []*way) error {
 				return fmt.Errorf("%s: %w", w.name, err)
 			}
 			if i == 0 {
-				w.took, w.wall, w.envoyCPU, w.guardCPU = nil, 0, 0, 0
+				w.took, w.wall, w.envoyCPU, w.guardCPU, w.mallocs = nil, 0, 0, 0, 0
 			}
 		}
 	}
@@ -108,16 +109,16 @@ func (w *way) press(ctx context.Context, d time.Duration) error {
 		return err
 	}
 	envoy1, told := cpuOf(w.envoy)
-	w.envoyCPU, w.guardCPU, w.told = w.envoyCPU+envoy1-envoy0, w.guardCPU+guard1-guard0, told
+	w.envoyCPU, w.guardCPU, w.told = w.envoyCPU+envoy1-envoy0, w.guardCPU+guard1.CPU-guard0.CPU, told
+	w.mallocs += guard1.Mallocs - guard0.Mallocs
 	return nil
 }
 
-func (w *way) guardUsed() (time.Duration, error) {
+func (w *way) guardUsed() (report, error) {
 	if w.guard == nil {
-		return 0, nil
+		return report{}, nil
 	}
-	r, err := w.guard.report()
-	return r.CPU, err
+	return w.guard.report()
 }
 
 func (w *way) onEnvoy() float64 { return inMicros(w.envoyCPU) / float64(len(w.took)) }
@@ -230,36 +231,43 @@ func (b *bench) openProduct(ctx context.Context, w *way, l layout) error {
 type launched struct {
 	*child
 	dir, token string
+	key        *token.Key
 }
 
+// state is its state folder.
+func (p *launched) state() string { return filepath.Join(p.dir, stateDir) }
+
 // launch starts a hopgate with these objects, on a port that it chooses.
-func (b *bench) launch(ctx context.Context, name string, l *layout) (*launched, error) {
+func (b *bench) launch(ctx context.Context, name string, l *layout) (_ *launched, err error) {
+	if l.port, err = freePort(); err != nil {
+		return nil, err
+	}
+	return b.launchWith(ctx, name, l.write)
+}
+
+// launchWith starts a hopgate with the objects that write writes.
+func (b *bench) launchWith(ctx context.Context, name string, write func(dir string) error) (*launched, error) {
 	dir, err := b.folder(name)
 	if err != nil {
 		return nil, err
 	}
-	for _, d := range []string{objectsDir, stateDir} {
-		if err := os.MkdirAll(filepath.Join(dir, d), 0o700); err != nil {
+	p := &launched{dir: dir}
+	for _, d := range []string{filepath.Join(dir, objectsDir), p.state()} {
+		if err := os.MkdirAll(d, 0o700); err != nil {
 			return nil, fmt.Errorf("make a folder to work in: %w", err)
 		}
 	}
-	if l.port, err = freePort(); err != nil {
+	if err := write(filepath.Join(dir, objectsDir)); err != nil {
 		return nil, err
 	}
-	if err := l.write(filepath.Join(dir, objectsDir)); err != nil {
+	if p.key, err = token.LoadOrCreate(laptop.LocalKey(p.state())); err != nil {
 		return nil, err
 	}
-	key, err := token.LoadOrCreate(laptop.LocalKey(filepath.Join(dir, stateDir)))
-	if err != nil {
+	if p.token, err = mint(p.key, "txn-1", time.Now()); err != nil {
 		return nil, err
 	}
-	raw, err := mint(key, "txn-1", time.Now())
-	if err != nil {
+	if p.child, err = b.start(ctx, spec{Role: roleHopgate, Dir: dir, Envoy: b.binary}); err != nil {
 		return nil, err
 	}
-	c, err := b.start(ctx, spec{Role: roleHopgate, Dir: dir, Envoy: b.binary})
-	if err != nil {
-		return nil, err
-	}
-	return &launched{c, dir, raw}, nil
+	return p, nil
 }

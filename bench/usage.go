@@ -43,9 +43,12 @@ func ownCPU() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// resident reads /proc, which Linux alone has.
-func resident() int64 {
-	raw, err := os.ReadFile("/proc/self/statm")
+// resident is the memory of this process.
+func resident() int64 { return residentOf("self") }
+
+// residentOf reads /proc, which Linux alone has.
+func residentOf(pid string) int64 {
+	raw, err := os.ReadFile("/proc/" + pid + "/statm")
 	if err != nil {
 		return 0
 	}

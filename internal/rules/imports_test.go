@@ -20,7 +20,7 @@ var flow = []struct {
 	{"authz/strictjson", "a reader of JSON knows nothing else", nil},
 	{"authz/", "whether it may does not know how Envoy is told, nor who wants what", []string{"authz/", "gateway/api/"}},
 	{"examples/", "examples stand outside", []string{"examples/", "authz/token", "authz/audit", "internal/testenv"}},
-	{"bench/", "what measures stands on what it measures, and on nothing of tests", []string{"cmd/", "gateway/", "xds/", "authz/"}},
+	{"bench/", "what measures stands on what it measures, and on nothing of tests", []string{"bench/", "cmd/", "gateway/", "xds/", "authz/"}},
 	{"internal/", "tests stand on everything", []string{"internal/", "cmd/", "gateway/", "xds/", "authz/"}},
 	{"e2e/", "tests stand on everything", []string{"internal/", "cmd/", "gateway/", "xds/", "authz/", "examples/", "e2e/"}},
 }
