@@ -10,10 +10,10 @@ FUZZTIME ?= 10s
 RACE ?= ./authz/... ./cmd/... ./gateway/controller/... ./gateway/infra/... ./gateway/source/file ./xds/...
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo longstream test race e2e lint fmt generate verify bench fuzz envoy tools clean
+.PHONY: help build demo longstream test race e2e lint fmt generate verify bench bench-streams fuzz envoy tools clean
 
 help: ## Say what there is
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 
 build: ## Build bin/hopgate and the programs of the examples
 	$(GO) build -trimpath -o bin/hopgate ./cmd/hopgate
