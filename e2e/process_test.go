@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hopgate/hopgate/authz/canary"
 	"github.com/hopgate/hopgate/cmd/hopgate/laptop"
 	"github.com/hopgate/hopgate/gateway/controller"
 	"github.com/hopgate/hopgate/internal/testenv"
@@ -72,6 +73,8 @@ func playGateway() error {
 type announcer struct{}
 
 func (announcer) Changed(controller.Report) {}
+
+func (announcer) Proven(canary.Verdict) {}
 
 func (announcer) Ready(l *laptop.Laptop) { fmt.Println(l.Envoy().PID()) }
 

@@ -24,7 +24,7 @@ type inside struct{ parent, target string }
 // not known yet, cannot be read or cannot be decided ends at the first step
 // that finds it.
 func (s *Service) judge(ctx context.Context, w *work, in inside) bool {
-	if w.world = s.world.Load(); w.world == nil {
+	if w.world = s.world.Load(); w.world == nil || s.closed() {
 		return w.deny(denial.NotReady)
 	}
 	if !s.place(w, in) {
@@ -85,7 +85,7 @@ func (s *Service) placeInside(w *work, in inside) bool {
 	}
 	until, last := s.cfg.Register.Until(id)
 	parent, ok := live.Subject.(*Held)
-	if !ok || until.IsZero() || parent.dest.String() != in.target {
+	if !ok || parent.canary || until.IsZero() || parent.dest.String() != in.target {
 		return w.deny(denial.TunnelGone)
 	}
 	outer := parent.target()

@@ -145,6 +145,10 @@ func source(p *Peer) netip.AddrPort {
 
 // Ended writes the end of a hop. It is given to the register.
 func (s *Service) Ended(h *leash.Hop, e leash.Ending) {
+	if h.Canary {
+		s.canaries.Add(-1)
+		return
+	}
 	r := audit.Record{Time: s.cfg.Now(), Kind: audit.KindEnd, Hop: audit.HopID(h.ID), End: e.How, Duration: e.Lived.Round(time.Microsecond), Code: e.CutCode}
 	if held, ok := h.Subject.(*Held); ok {
 		held.over(s)

@@ -95,7 +95,13 @@ func (s *Service) answer(ctx context.Context, w *work) {
 		return
 	}
 	w.name, w.now = w.id.String(), s.cfg.Now()
-	if !s.read(w) || !s.judge(ctx, w, insideOf(ctx, w.req.Target)) || !s.admit(ctx, w) {
+	readable := s.read(w)
+	in := insideOf(ctx, w.req.Target)
+	if readable && s.isCanary(w) {
+		s.answerCanary(w, in)
+		return
+	}
+	if !readable || !s.judge(ctx, w, in) || !s.admit(ctx, w) {
 		s.refuse(ctx, w)
 		return
 	}
@@ -194,6 +200,9 @@ func (s *Service) Again(h *leash.Hop) (code string) {
 		return denial.HopUnknown
 	}
 	defer held.release(s)
+	if held.canary {
+		return ""
+	}
 	if code := s.cutOff(held); code != "" {
 		return code
 	}

@@ -71,7 +71,8 @@ type Egress struct {
 	Names Names
 }
 
-// Config is what a Service needs. Everything but Contained and Log is required.
+// Config is what a Service needs. Everything but Contained, Canaries and Log is
+// required.
 type Config struct {
 	Tokens   Tokens
 	Secrets  Secrets
@@ -79,10 +80,12 @@ type Config struct {
 	Register *leash.Register
 	// Contained may be nil: nobody is cut off.
 	Contained Contained
-	Budget    *Budget
-	Now       func() time.Time
-	Rand      io.Reader
-	Log       *slog.Logger
+	// Canaries may be nil: no Envoy is proven.
+	Canaries Canaries
+	Budget   *Budget
+	Now      func() time.Time
+	Rand     io.Reader
+	Log      *slog.Logger
 }
 
 // Service answers Envoy's questions.
@@ -93,6 +96,8 @@ type Service struct {
 	world    atomic.Pointer[World]
 	works    sync.Pool
 	renewals renewals
+	// canaries are those that the register has.
+	canaries atomic.Int64
 }
 
 // New makes a Service that denies everything until SetWorld.

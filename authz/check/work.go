@@ -119,6 +119,8 @@ type Held struct {
 	domain string
 	// argsLost is true where the arguments were too long to be kept.
 	argsLost bool
+	// canary is true of hopgate's own.
+	canary bool
 	// work has what of the request rules may read. It is given back when the
 	// hold opens, which happens once.
 	work *work

@@ -18,6 +18,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/hopgate/hopgate/authz/audit"
+	"github.com/hopgate/hopgate/authz/canary"
 	"github.com/hopgate/hopgate/authz/check"
 	"github.com/hopgate/hopgate/authz/contain"
 	"github.com/hopgate/hopgate/authz/credential"
@@ -47,9 +48,19 @@ type Config struct {
 	Getenv func(string) string
 	// BodyBudget bounds the bytes of all questions in flight. 0: 256 MiB.
 	BodyBudget int64
-	Now        func() time.Time
-	Rand       io.Reader
-	Log        *slog.Logger
+	// CanaryDir is the private folder of the canaries' sockets: each Envoy that
+	// begins is proven by them, and until then all else is denied. Empty: none
+	// is, and nothing is denied for that.
+	CanaryDir string
+	// Configured waits until Envoy has answered to what it was told; nil:
+	// canaries do not wait for that.
+	Configured func(context.Context) error
+	// Proven is told of each attempt to prove an Envoy; nil: nobody is. It must
+	// not block.
+	Proven func(canary.Verdict)
+	Now    func() time.Time
+	Rand   io.Reader
+	Log    *slog.Logger
 }
 
 const defaultBodyBudget = 256 << 20
@@ -88,6 +99,7 @@ type Guard struct {
 	check    *check.Service
 	budget   *check.Budget
 	orders   *contain.Store
+	prover   *canary.Prover // nil: no Envoy is proven
 	// changed has one token when every live hop is to be decided again.
 	changed chan struct{}
 
@@ -122,19 +134,39 @@ func New(cfg Config) (*Guard, error) {
 	}
 	g.secrets = credential.New(cfg.Getenv, cfg.Log)
 	g.register = leash.NewRegister(leash.Config{Now: cfg.Now, Ended: func(h *leash.Hop, e leash.Ending) { g.check.Ended(h, e) }})
-	g.check, err = check.New(check.Config{
-		Tokens: g.tokens, Secrets: g.secrets, Recorder: g.log, Register: g.register,
-		Contained: g.orders, Budget: g.budget, Now: cfg.Now, Rand: cfg.Rand, Log: cfg.Log,
-	})
-	if err != nil {
+	if err := g.makeCheck(); err != nil {
 		return nil, errors.Join(err, g.Close())
 	}
 	return g, nil
 }
 
+// makeCheck makes what decides, and what proves the Envoys that ask it.
+func (g *Guard) makeCheck() (err error) {
+	cfg := check.Config{
+		Tokens: g.tokens, Secrets: g.secrets, Recorder: g.log, Register: g.register,
+		Contained: g.orders, Budget: g.budget, Now: g.cfg.Now, Rand: g.cfg.Rand, Log: g.cfg.Log,
+	}
+	if g.cfg.CanaryDir != "" {
+		g.prover, err = canary.New(canary.Config{
+			Dir: g.cfg.CanaryDir, Cut: g.register.Cut, Configured: g.cfg.Configured, Report: g.cfg.Proven,
+			Now: g.cfg.Now, Rand: g.cfg.Rand, Log: g.cfg.Log,
+		})
+		if err != nil {
+			return err
+		}
+		cfg.Canaries = g.prover
+	}
+	g.check, err = check.New(cfg)
+	return err
+}
+
 // Close gives up what New took, for a guard that does not run.
 func (g *Guard) Close() error {
-	return errors.Join(g.dns.Close(), g.log.Close(), g.orders.Close())
+	var canaries error
+	if g.prover != nil {
+		canaries = g.prover.Close()
+	}
+	return errors.Join(canaries, g.dns.Close(), g.log.Close(), g.orders.Close())
 }
 
 // DNS is where Envoy resolves names.
@@ -143,14 +175,34 @@ func (g *Guard) DNS() netip.AddrPort { return g.dns.Address() }
 // Record is the audit log.
 func (g *Guard) Record() *audit.Log { return g.log }
 
-// Live is how many hops are pending or live.
-func (g *Guard) Live() int { return g.register.Len() }
+// Live is how many hops are pending or live, but for hopgate's own.
+func (g *Guard) Live() int { return max(0, g.register.Len()-g.check.LiveCanaries()) }
 
 // Settle waits until every hop has ended and Envoy has said how, or ctx ends.
 func (g *Guard) Settle(ctx context.Context) { g.register.Settle(ctx) }
 
-// Ready reports whether there is a feed to decide by.
-func (g *Guard) Ready() bool { return g.check.World() != nil }
+// Ready reports whether there is a feed to decide by, and an Envoy that is
+// proven.
+func (g *Guard) Ready() bool {
+	return g.check.World() != nil && (g.prover == nil || g.prover.Proven())
+}
+
+// Begin says that an Envoy starts. From when it returns until that Envoy is
+// proven all is denied.
+func (g *Guard) Begin() {
+	if g.prover != nil {
+		g.prover.Begin()
+	}
+}
+
+// Canaries is how the last attempt to prove an Envoy ended, and whether the one
+// that runs is proven.
+func (g *Guard) Canaries() (last canary.Verdict, proven bool) {
+	if g.prover == nil {
+		return last, false
+	}
+	return g.prover.Last(), g.prover.Proven()
+}
 
 // Decisions counts decisions.
 func (g *Guard) Decisions() prometheus.Collector { return g.check }
@@ -185,6 +237,9 @@ func (g *Guard) Run(ctx context.Context, stopped func()) error {
 	wg.Go(func() { g.register.Run(working) })
 	wg.Go(func() { g.secrets.Run(working) })
 	wg.Go(func() { g.redecide(working) })
+	if g.prover != nil {
+		wg.Go(func() { g.prover.Run(working) })
+	}
 	record := make(chan error, 1)
 	recording, end := context.WithCancel(context.WithoutCancel(ctx))
 	go func() { record <- g.log.Run(recording) }()

@@ -15,6 +15,10 @@ import (
 // socketName is the guard's socket in its folder.
 const socketName = "guard.sock"
 
+// longestName is a socket's in the same folder than which none has a longer
+// path (wire.CanarySocket).
+const longestName = "canary-routes.sock"
+
 // maxSocketPath is the longest path a unix socket can have, without the NUL.
 const maxSocketPath = 107
 
@@ -37,7 +41,7 @@ func NewRuntime(bases ...string) (Runtime, error) {
 			why = errors.Join(why, err)
 			continue
 		}
-		if p := filepath.Join(dir, socketName); len(p) <= maxSocketPath {
+		if p := filepath.Join(dir, longestName); len(p) <= maxSocketPath {
 			return Runtime{Dir: dir}, nil
 		}
 		why = errors.Join(why, fmt.Errorf("%s is too long for a socket", dir))

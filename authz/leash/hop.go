@@ -25,6 +25,8 @@ type Hop struct {
 	// Relay is true where the hold carries the answer's body, Upgrade where
 	// the client asked for a WebSocket.
 	Relay, Upgrade bool
+	// Canary is true of hopgate's own hops, of which nobody is told.
+	Canary bool
 	// Subject is what the decider needs to judge the hop again.
 	Subject any
 

@@ -10,14 +10,14 @@ type Describer interface {
 	Describe(*Stream)
 }
 
-// Hops are all that live and are not being cut.
+// Hops are all that live and are not being cut, but for hopgate's own.
 func (r *Register) Hops() []*Hop {
 	var out []*Hop
 	for i := range r.shard {
 		s := &r.shard[i]
 		s.mu.Lock()
 		for _, h := range s.hops {
-			if h.live() && h.cutBy.Code == "" {
+			if h.live() && h.cutBy.Code == "" && !h.Canary {
 				out = append(out, h)
 			}
 		}

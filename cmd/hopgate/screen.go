@@ -12,6 +12,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/hopgate/hopgate/authz/audit"
+	"github.com/hopgate/hopgate/authz/canary"
 	"github.com/hopgate/hopgate/cmd/hopgate/laptop"
 	"github.com/hopgate/hopgate/gateway/controller"
 )
@@ -51,6 +52,10 @@ func style(f *os.File) audit.Style {
 
 // Changed tells of problems that come and go (laptop.Reporter).
 func (s *screen) Changed(r controller.Report) { s.tell.changed(r) }
+
+// Proven tells of canaries that do not pass, and that they do again
+// (laptop.Reporter).
+func (s *screen) Proven(v canary.Verdict) { s.tell.proven(v) }
 
 // Ready tells what is served where, and what waits (laptop.Reporter).
 func (s *screen) Ready(l *laptop.Laptop) {

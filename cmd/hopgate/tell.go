@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/hopgate/hopgate/authz/canary"
 	"github.com/hopgate/hopgate/gateway/controller"
 	"github.com/hopgate/hopgate/gateway/source"
 	"github.com/hopgate/hopgate/gateway/translate"
@@ -19,6 +20,7 @@ type teller struct {
 	mu       sync.Mutex
 	problems map[string]bool         // guarded by mu; that stand in the files
 	faults   map[source.Ref][]string // guarded by mu; of objects
+	canaries map[string]bool         // guarded by mu; that do not pass
 }
 
 func newTeller(say func(string)) *teller {
@@ -54,6 +56,26 @@ func (t *teller) files(ps []source.Problem) {
 		}
 	}
 	t.problems = now
+}
+
+// proven tells of what is not proven of Envoy: nothing is let through until it
+// is. What was seen may differ each time, and is told with the first.
+func (t *teller) proven(v canary.Verdict) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	now := map[string]bool{}
+	for _, f := range v.Failed {
+		if !t.canaries[f.Canary] {
+			t.say(fmt.Sprintf("error: nothing is let through: Envoy fails the canary %s: %s", f.Canary, f.Saw))
+		}
+		now[f.Canary] = true
+	}
+	for _, name := range slices.Sorted(maps.Keys(t.canaries)) {
+		if !now[name] {
+			t.say("mended: Envoy passes the canary " + name)
+		}
+	}
+	t.canaries = now
 }
 
 // object tells what is new about one. That Envoy has not answered yet is

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/hopgate/hopgate/authz/canary"
 	"github.com/hopgate/hopgate/cmd/hopgate/laptop"
 	"github.com/hopgate/hopgate/gateway/controller"
 )
@@ -31,6 +32,13 @@ func (r *Reports) Changed(c controller.Report) {
 
 // Ready takes the word that all is served (laptop.Reporter).
 func (r *Reports) Ready(*laptop.Laptop) {}
+
+// Proven takes what came of an attempt to prove an Envoy (laptop.Reporter).
+func (r *Reports) Proven(v canary.Verdict) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.text = append(r.text, "canaries: "+v.String())
+}
 
 // Says reports whether something was told that holds all of these.
 func (r *Reports) Says(parts ...string) bool {

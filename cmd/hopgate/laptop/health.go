@@ -100,6 +100,16 @@ func registry(l *Laptop) *prometheus.Registry {
 		return float64(l.guard.Record().Stats().Refused)
 	})
 	gauge("hopgate_xds_parked", "Resources that Envoy refused.", func() float64 { return float64(len(l.xds.Snapshot().Parked)) })
+	gauge("hopgate_canary_passed", "1 when the Envoy that runs was proven by canaries.", func() float64 {
+		if _, proven := l.guard.Canaries(); proven {
+			return 1
+		}
+		return 0
+	})
+	gauge("hopgate_canary_seconds", "How long the last canaries took.", func() float64 {
+		last, _ := l.guard.Canaries()
+		return last.Took.Seconds()
+	})
 	r.MustRegister(l.guard.Decisions())
 	return r
 }

@@ -125,7 +125,7 @@ func (l *Laptop) makeGuard(undo *cleanup) error {
 	l.guard, err = guard.New(guard.Config{
 		AuditPath: record, AuditKey: key.Private(), Version: l.cfg.Version, Own: l.own(),
 		Local: localAddresses, Getenv: l.cfg.Getenv, Log: l.cfg.Log, BodyBudget: l.cfg.BodyBudget,
-		OrdersPath: l.state.path(ordersFileName),
+		OrdersPath: l.state.path(ordersFileName), CanaryDir: l.runtime.Dir, Configured: l.configured, Proven: l.cfg.Report.Proven,
 	})
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrEnvironment, err)
@@ -164,13 +164,24 @@ func (l *Laptop) makeEnvoy() error {
 	}
 	l.envoy, err = process.New(process.Config{
 		Path: l.Binary, Dir: l.runtime.Dir, Bootstrap: boot, Concurrency: l.cfg.Concurrency,
-		DrainTime: l.cfg.Grace, Started: l.caller.Set, Log: l.cfg.Log,
+		DrainTime: l.cfg.Grace, Started: l.started, Log: l.cfg.Log,
 	})
 	return err
 }
 
+// started lets a new Envoy in, of which nothing is proven.
+func (l *Laptop) started(pid int) {
+	l.guard.Begin()
+	l.caller.Set(pid)
+}
+
+// configured waits until Envoy has answered to what is wanted now.
+func (l *Laptop) configured(ctx context.Context) error {
+	return l.xds.Wait(ctx, l.xds.Snapshot().Revision)
+}
+
 func (l *Laptop) settings() envoy.Settings {
-	return envoy.Settings{Socket: l.runtime.Socket(), DNSPort: l.guard.DNS().Port(), TrustedCA: roots(l.cfg.Getenv), Replies: replies()}
+	return envoy.Settings{Socket: l.runtime.Socket(), DNSPort: l.guard.DNS().Port(), TrustedCA: roots(l.cfg.Getenv), Replies: replies(), CanaryDir: l.runtime.Dir}
 }
 
 func (l *Laptop) makeController(undo *cleanup) error {

@@ -1,0 +1,179 @@
+package canary
+
+import (
+	"context"
+	"crypto/subtle"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/hopgate/hopgate/authz/leash"
+	"github.com/hopgate/hopgate/gateway/api/wire"
+)
+
+// attempt is one time that all is proven.
+type attempt struct {
+	secret string
+
+	mu   sync.Mutex
+	hops map[string]leash.ID // guarded by mu; by nameOf
+}
+
+func newAttempt(rand io.Reader) (*attempt, error) {
+	var raw [32]byte
+	if _, err := io.ReadFull(rand, raw[:]); err != nil {
+		return nil, fmt.Errorf("draw secret: %w", err)
+	}
+	return &attempt{secret: hex.EncodeToString(raw[:]), hops: map[string]leash.ID{}}, nil
+}
+
+// Question is a hop that carries an attempt's secret.
+type Question struct {
+	ID leash.ID
+	// Listener is the listener of canaries that it entered by; empty: it is
+	// inside a tunnel.
+	Listener string
+	// Connect is true of a tunnel.
+	Connect bool
+	// Host and Path are where it goes; a path of a tunnel is empty.
+	Host, Path string
+}
+
+// Plan is how a canary goes on.
+type Plan struct {
+	// Life is its deadline, Hold a wire.Hold value.
+	Life time.Duration
+	Hold string
+	// Mode and Cluster lead it to its destination.
+	Mode, Cluster string
+}
+
+// Owns reports whether a request is a canary: it carries the secret of the
+// attempt that is being made.
+func (p *Prover) Owns(secret string) bool {
+	a := p.attempt.Load()
+	return a != nil && subtle.ConstantTimeCompare([]byte(a.secret), []byte(secret)) == 1
+}
+
+// Paths of canaries, each for what it proves.
+const (
+	pathDeadline = "/" + Deadline
+	pathCut      = "/" + Cut
+	pathRelay    = "/" + Relay
+	pathName     = "/name"
+)
+
+// Lives of canaries. The deadline is the shortest that a slow machine does not
+// miss for other reasons; the rest end by other means.
+const (
+	shortLife = 60 * time.Millisecond
+	longLife  = 10 * time.Second
+)
+
+// Plan says how a canary goes on; false: it is none that was sent.
+func (p *Prover) Plan(q Question) (Plan, bool) {
+	a := p.attempt.Load()
+	destination, mode, ok := wire.ParseCanaryHost(q.Host)
+	if a == nil || !ok {
+		return Plan{}, false
+	}
+	out := Plan{Life: longLife, Hold: wire.HoldHeaders, Mode: mode, Cluster: wire.CanaryName(destination)}
+	switch {
+	case q.Connect && q.Listener == wire.CanaryProxy, q.Path == pathCut, q.Path == pathName:
+	case q.Connect:
+		return Plan{}, false
+	case q.Path == pathDeadline:
+		// Nothing but Envoy's own timer ends it.
+		out.Life, out.Hold = shortLife, wire.HoldNone
+	case q.Path == pathRelay:
+		out.Hold = wire.HoldRelay
+	default:
+		return Plan{}, false
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.hops[nameOf(q.Listener, mode, q.Path)] = q.ID
+	return out, true
+}
+
+// nameOf names a hop of an attempt that is to be cut. Its parts are copied.
+func nameOf(listener, mode, path string) string {
+	if listener != "" {
+		mode = "" // it is of tunnels
+	}
+	return strings.Join([]string{listener, mode, path}, " ")
+}
+
+func (a *attempt) hop(listener, mode, path string) (leash.ID, bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	id, ok := a.hops[nameOf(listener, mode, path)]
+	return id, ok
+}
+
+// try proves everything once.
+func (p *Prover) try(ctx context.Context) Verdict {
+	if err := p.reach(ctx); err != nil {
+		return Verdict{Failed: []Failure{{Listeners, err.Error()}}}
+	}
+	a, err := newAttempt(p.cfg.Rand)
+	if err != nil {
+		return Verdict{Failed: []Failure{{Listeners, err.Error()}}}
+	}
+	p.attempt.Store(a)
+	defer p.attempt.Store(nil)
+	begun := p.cfg.Now()
+	failed := p.proofs(ctx, a)
+	return Verdict{Took: p.cfg.Now().Sub(begun), Failed: failed}
+}
+
+// proofs are all made at once.
+func (p *Prover) proofs(ctx context.Context, a *attempt) []Failure {
+	ctx, cancel := context.WithTimeout(ctx, p.cfg.Patience)
+	defer cancel()
+	ways := p.ways(a)
+	all := []struct {
+		name string
+		run  func() error
+	}{
+		{Deadline, func() error { return each(ways, func(w *way) error { return p.deadline(ctx, w) }) }},
+		{Cut, func() error { return each(ways, func(w *way) error { return p.cut(ctx, a, w) }) }},
+		{Relay, func() error { return each(ways, func(w *way) error { return p.relay(ctx, a, w) }) }},
+		{Tunnels, func() error { return p.tunnels(ctx, a) }},
+	}
+	errs := make([]error, len(all))
+	var wg sync.WaitGroup
+	for i, c := range all {
+		wg.Go(func() { errs[i] = c.run() })
+	}
+	wg.Wait()
+	for _, w := range ways {
+		w.close()
+	}
+	var out []Failure
+	for i, c := range all {
+		if errs[i] != nil {
+			out = append(out, Failure{c.name, strings.ReplaceAll(errs[i].Error(), "\n", "; ")})
+		}
+	}
+	return out
+}
+
+// each runs f for all ways at once, and joins what they see in their order.
+func each(ways []*way, f func(*way) error) error {
+	errs := make([]error, len(ways))
+	var wg sync.WaitGroup
+	for i, w := range ways {
+		wg.Go(func() {
+			if err := f(w); err != nil {
+				errs[i] = fmt.Errorf("%s: %w", w, err)
+			}
+		})
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}

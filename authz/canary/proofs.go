@@ -1,0 +1,154 @@
+package canary
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/hopgate/hopgate/authz/denial"
+	"github.com/hopgate/hopgate/authz/leash"
+	"github.com/hopgate/hopgate/gateway/api/wire"
+)
+
+// maxAnswer bounds what is read of an answer.
+const maxAnswer = 64 << 10
+
+// deadline wants a stream that nothing holds to be broken off when its life is
+// over, and no sooner.
+func (p *Prover) deadline(ctx context.Context, w *way) error {
+	begun := p.cfg.Now()
+	res, err := w.get(ctx, pathDeadline)
+	if err != nil {
+		return p.late(ctx, err, "no answer")
+	}
+	defer res.Body.Close()
+	rest, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
+	lived := p.cfg.Now().Sub(begun)
+	switch {
+	case ctx.Err() != nil:
+		return fmt.Errorf("a stream with a deadline of %s was open after %s", shortLife, lived.Round(time.Millisecond))
+	case lived < shortLife:
+		return fmt.Errorf("a stream with a deadline of %s ended after %s: %s", shortLife, lived, answered(res, rest))
+	case res.StatusCode == http.StatusGatewayTimeout || strings.Contains(string(rest), denial.Expired):
+		return nil // the answer had not begun, so that Envoy could say it
+	case res.StatusCode != http.StatusOK:
+		return errors.New(answered(res, rest))
+	case err == nil:
+		return fmt.Errorf("a stream came to an orderly end after %s, and not to its deadline", lived)
+	}
+	return nil
+}
+
+// cut wants a stream that is cut to be broken off.
+func (p *Prover) cut(ctx context.Context, a *attempt, w *way) error {
+	res, err := p.cutStream(ctx, a, w, pathCut)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	_, err = io.ReadAll(io.LimitReader(res.Body, maxAnswer))
+	switch {
+	case ctx.Err() != nil:
+		return errors.New("a stream that was cut was open still")
+	case err == nil:
+		return errors.New("a stream that was cut came to an orderly end")
+	}
+	return nil
+}
+
+// relay wants a stream that is cut to say why and to end in order.
+func (p *Prover) relay(ctx context.Context, a *attempt, w *way) error {
+	res, err := p.cutStream(ctx, a, w, pathRelay)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	rest, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
+	switch said := strings.Contains(string(rest), denial.TokenRevoked); {
+	case ctx.Err() != nil && said:
+		return errors.New("a stream that was cut said its word and was open still")
+	case ctx.Err() != nil:
+		return errors.New("a stream that was cut was open still")
+	case !said && err != nil:
+		return fmt.Errorf("a stream that was cut ended without its word: %w", err)
+	case !said:
+		return errors.New("a stream that was cut ended without its word")
+	case err != nil:
+		return fmt.Errorf("a stream that was cut said its word and was broken off: %w", err)
+	}
+	return nil
+}
+
+// cutStream begins a stream and orders its end as soon as its answer flows.
+func (p *Prover) cutStream(ctx context.Context, a *attempt, w *way, path string) (*http.Response, error) {
+	res, err := w.get(ctx, path)
+	if err != nil {
+		return nil, p.late(ctx, err, "no answer")
+	}
+	if err := p.orderEnd(ctx, a, w, path, res); err != nil {
+		res.Body.Close()
+		return nil, err
+	}
+	return res, nil
+}
+
+func (p *Prover) orderEnd(ctx context.Context, a *attempt, w *way, path string, res *http.Response) error {
+	if res.StatusCode != http.StatusOK {
+		rest, _ := io.ReadAll(io.LimitReader(res.Body, maxAnswer)) // as far as it goes
+		return errors.New(answered(res, rest))
+	}
+	if _, err := io.ReadFull(res.Body, make([]byte, len(beginning))); err != nil {
+		return p.late(ctx, err, "an answer that did not begin")
+	}
+	id, ok := a.hop(w.listener, w.mode, path)
+	if !ok || !p.cfg.Cut(id, leash.Cut{Code: denial.TokenRevoked, Detail: wire.DetailRevoked}) {
+		return errors.New("a stream flowed that nothing held")
+	}
+	return nil
+}
+
+// late says what was seen instead of an answer.
+func (p *Prover) late(ctx context.Context, err error, what string) error {
+	if ctx.Err() != nil {
+		return fmt.Errorf("%s within %s", what, p.cfg.Patience)
+	}
+	return fmt.Errorf("%s: %w", what, err)
+}
+
+// answered is an answer in few words.
+func answered(res *http.Response, body []byte) string {
+	s := strings.Join(strings.Fields(string(body)), " ")
+	return fmt.Sprintf("answered %d %q", res.StatusCode, s[:min(len(s), 200)])
+}
+
+// together is how many tunnels to each destination are open at once, of each
+// mode: enough for some of them to mix, where they can.
+const together = 4
+
+// tunnels wants each of many concurrent tunnels to lead to its own target, by
+// every mode.
+func (p *Prover) tunnels(ctx context.Context, a *attempt) error {
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	seen := map[string]int{}
+	for _, mode := range modes() {
+		for range together {
+			for _, d := range []string{wire.CanaryOne, wire.CanaryTwo} {
+				wg.Go(func() {
+					if err := p.tunnel(ctx, a, d, mode); err != nil {
+						mu.Lock()
+						defer mu.Unlock()
+						seen[mode+": "+err.Error()]++
+					}
+				})
+			}
+		}
+	}
+	wg.Wait()
+	return summed(seen)
+}

@@ -1,0 +1,181 @@
+package canary
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"time"
+
+	"github.com/hopgate/hopgate/gateway/api/wire"
+)
+
+// modes are the ways to dial, each of which has an internal listener.
+func modes() []string { return []string{wire.ModeGuard, wire.ModeInside, wire.ModeHosts} }
+
+// way is one way into Envoy: by a listener of canaries, or by a tunnel.
+type way struct {
+	// listener is that of canaries; empty: it is a tunnel of this mode.
+	listener, mode string
+	secret         string
+	transport      *http.Transport
+}
+
+func (w *way) String() string {
+	if w.listener == "" {
+		return "tunnel " + w.mode
+	}
+	return w.listener
+}
+
+// ways are all, by HTTP/2, where a stream that is broken off is seen at once.
+func (p *Prover) ways(a *attempt) []*way {
+	var out []*way
+	for _, l := range []string{wire.CanaryRoutes, wire.CanaryProxy} {
+		out = append(out, newWay(a, l, wire.ModeHosts, func(ctx context.Context) (net.Conn, error) { return p.dial(ctx, l) }))
+	}
+	for _, m := range modes() {
+		out = append(out, newWay(a, "", m, func(ctx context.Context) (net.Conn, error) {
+			return p.connect(ctx, a, wire.CanaryHost(wire.CanaryOne, m))
+		}))
+	}
+	return out
+}
+
+func newWay(a *attempt, listener, mode string, dial func(context.Context) (net.Conn, error)) *way {
+	var h2c http.Protocols
+	h2c.SetUnencryptedHTTP2(true)
+	return &way{listener: listener, mode: mode, secret: a.secret, transport: &http.Transport{
+		Protocols:   &h2c,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx) },
+	}}
+}
+
+func (w *way) close() { w.transport.CloseIdleConnections() }
+
+// get asks the first destination for a path.
+func (w *way) get(ctx context.Context, path string) (*http.Response, error) {
+	u := url.URL{Scheme: "http", Host: wire.CanaryHost(wire.CanaryOne, w.mode), Path: path}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set(wire.HeaderTxnToken, w.secret)
+	return w.transport.RoundTrip(req)
+}
+
+// dial enters by a listener of canaries.
+func (p *Prover) dial(ctx context.Context, listener string) (net.Conn, error) {
+	return (&net.Dialer{}).DialContext(ctx, "unix", wire.CanarySocket(p.cfg.Dir, listener))
+}
+
+// reachWithin is how long the listeners of canaries may take to come: they
+// come with all else that a new Envoy is told.
+const reachWithin = 10 * time.Second
+
+// reachPoll is how often they are looked for.
+const reachPoll = 5 * time.Millisecond
+
+// reach waits until canaries can enter.
+func (p *Prover) reach(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, reachWithin)
+	defer cancel()
+	for _, l := range []string{wire.CanaryRoutes, wire.CanaryProxy} {
+		if err := p.await(ctx, l); err != nil {
+			return fmt.Errorf("no canary can enter by %s: %w", l, err)
+		}
+	}
+	return p.cfg.Configured(ctx)
+}
+
+func (p *Prover) await(ctx context.Context, listener string) error {
+	tick := time.NewTicker(reachPoll)
+	defer tick.Stop()
+	for {
+		c, err := p.dial(ctx, listener)
+		if err == nil {
+			return c.Close()
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-tick.C:
+		}
+	}
+}
+
+// connect opens a tunnel.
+func (p *Prover) connect(ctx context.Context, a *attempt, host string) (_ net.Conn, err error) {
+	c, err := p.dial(ctx, wire.CanaryProxy)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			c.Close()
+		}
+	}()
+	stop := context.AfterFunc(ctx, func() { c.Close() })
+	defer stop()
+	target := fmt.Sprintf("%s:%d", host, wire.CanaryPort)
+	if _, err := fmt.Fprintf(c, "CONNECT %s HTTP/1.1\r\nHost: %s\r\n%s: %s\r\n\r\n", target, target, wire.HeaderTxnToken, a.secret); err != nil {
+		return nil, err
+	}
+	in := bufio.NewReader(c)
+	res, err := http.ReadResponse(in, &http.Request{Method: http.MethodConnect})
+	if err != nil {
+		return nil, err
+	}
+	if res.StatusCode != http.StatusOK {
+		rest, _ := io.ReadAll(io.LimitReader(in, maxAnswer)) // as far as it goes
+		return nil, fmt.Errorf("a tunnel was %s", answered(res, rest))
+	}
+	return c, nil
+}
+
+// tunnel opens a tunnel to a destination and asks who is at its end.
+func (p *Prover) tunnel(ctx context.Context, a *attempt, destination, mode string) error {
+	host := wire.CanaryHost(destination, mode)
+	c, err := p.connect(ctx, a, host)
+	if err != nil {
+		return p.late(ctx, err, "no tunnel")
+	}
+	defer c.Close()
+	stop := context.AfterFunc(ctx, func() { c.Close() })
+	defer stop()
+	if _, err := fmt.Fprintf(c, "GET %s HTTP/1.1\r\nHost: %s\r\n%s: %s\r\nConnection: close\r\n\r\n", pathName, host, wire.HeaderTxnToken, a.secret); err != nil {
+		return p.late(ctx, err, "no answer in a tunnel")
+	}
+	res, err := http.ReadResponse(bufio.NewReader(c), nil)
+	if err != nil {
+		return p.late(ctx, err, "no answer in a tunnel")
+	}
+	defer res.Body.Close()
+	name, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
+	switch {
+	case err != nil:
+		return p.late(ctx, err, "no answer in a tunnel")
+	case res.StatusCode == http.StatusMisdirectedRequest:
+		return errors.New("a tunnel was taken for another")
+	case res.StatusCode != http.StatusOK:
+		return fmt.Errorf("in a tunnel %s", answered(res, name))
+	case string(name) != destination:
+		return fmt.Errorf("a tunnel to %s led to %q", destination, name)
+	}
+	return nil
+}
+
+// summed joins what was seen, each with how often.
+func summed(seen map[string]int) error {
+	var errs []error
+	for _, s := range slices.Sorted(maps.Keys(seen)) {
+		errs = append(errs, fmt.Errorf("%s (%d of %d)", s, seen[s], 2*together))
+	}
+	return errors.Join(errs...)
+}
