@@ -62,7 +62,7 @@ func TestDemo(t *testing.T) {
 func masked(text string) string {
 	for _, m := range []struct{ found, instead string }{
 		{`\b[0-9a-f]{32}\b|\b[0-9a-f]{16}\b|(?m)^( +)[0-9a-f]{8}\b`, "${1}ID"},
-		{`\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(Z| UTC)`, "TIME"},
+		{`(\d{4}-\d\d-\d\d[T ])?\d\d:\d\d:\d\d(Z| UTC)`, "TIME"},
 		{`127\.0\.0\.1:\d+`, "HOST"},
 		{`\d+ ms (before|after) the token`, "N ms around the token"},
 		{`\d+ (ms|events|messages)\b`, "N $1"},

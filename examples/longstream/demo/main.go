@@ -1,7 +1,7 @@
 // Demo is a story about streams: an agent holds two of them through the
-// gateway, and they are revoked, quarantined, refused by a new policy, and left
-// to their token's end. It shows what the operator did, what the agent saw and
-// what the record says, and ends with 0 only if all was as it should be.
+// gateway, and they are revoked, quarantined, refused by a new policy, left to
+// their token's end, and renewed. It shows what the operator did, what the agent
+// saw and what the record says, and ends with 0 only if all was as it should be.
 package main
 
 import (

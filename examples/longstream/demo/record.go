@@ -12,7 +12,11 @@ import (
 )
 
 // ends are how the streams of a transaction ended, by what the record says.
-type ends struct{ tool, socket audit.End }
+type ends struct {
+	tool, socket audit.End
+	// changes is how often a stream was decided again with a change.
+	changes int
+}
 
 // recorded waits until all hops of a transaction have ended, compares how the
 // streams did, and shows what the record says.
@@ -67,6 +71,8 @@ func (d *demo) ends(txn string) (out ends, open int, err error) {
 			if _, ok := streams[r.Surface]; !ok {
 				streams[r.Surface] = r.Hop
 			}
+		case audit.KindChange:
+			out.changes++
 		case audit.KindEnd:
 			open--
 			if r.Hop == streams["Tools"] {

@@ -13,12 +13,15 @@ import (
 
 const (
 	researcher = "researcher"
+	// watcher is an agent whose streams can be renewed.
+	watcher = "watcher"
 	// long is the life of a token that nobody waits for the end of.
 	long = "10m"
-	// short is that of one that is left to its end, and leeway what the trust
-	// domain adds to it.
-	short  = "1s"
-	leeway = 5 * time.Second
+	// short is that of one that is left to its end, fresher that of one which
+	// renews it, and leeway what the trust domain adds to both.
+	short   = "1s"
+	fresher = "3s"
+	leeway  = 5 * time.Second
 	// before is how long before a known end the word comes (a quarter of a
 	// second), with some room.
 	before = 300 * time.Millisecond
@@ -31,13 +34,15 @@ type scene struct {
 }
 
 func (d *demo) scenes() []scene {
-	var first pair
+	var first, renewed pair
 	return []scene{
 		{"an agent holds two streams", func(ctx context.Context) error { return d.begin(ctx, &first) }},
 		{"the transaction is revoked", func(ctx context.Context) error { return d.revoke(ctx, &first) }},
 		{"the agent is quarantined, and let out again", d.quarantine},
 		{"the policy no longer allows one of the two", d.refuse},
 		{"the token lapses", d.lapse},
+		{"a fresher token renews them", func(ctx context.Context) error { return d.renew(ctx, &renewed) }},
+		{"nobody renews them again", func(ctx context.Context) error { return d.lapseAgain(ctx, &renewed) }},
 	}
 }
 
@@ -80,7 +85,7 @@ func (d *demo) revoke(ctx context.Context, p *pair) error {
 	if err := d.ask(ctx, p, "revoked", "never"); err != nil {
 		return err
 	}
-	return d.recorded(ctx, p.txn, ends{audit.EndRevoked, audit.EndRevoked})
+	return d.recorded(ctx, p.txn, ends{tool: audit.EndRevoked, socket: audit.EndRevoked})
 }
 
 func (d *demo) quarantine(ctx context.Context) error {
@@ -106,7 +111,7 @@ func (d *demo) quarantine(ctx context.Context) error {
 	if err := d.ask(ctx, p, "", ""); err != nil {
 		return err
 	}
-	return d.recorded(ctx, p.txn, ends{audit.EndQuarantined, audit.EndQuarantined})
+	return d.recorded(ctx, p.txn, ends{tool: audit.EndQuarantined, socket: audit.EndQuarantined})
 }
 
 // refuse has a rule no longer allow the WebSocket, while the tool's stream goes
@@ -155,9 +160,54 @@ func (d *demo) lapse(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	over := after{since: p.expires.Add(leeway), what: "the token's end, with the leeway of 5 s", early: before, late: prompt}
-	if err := d.both(ctx, p, told{"expired", "after_renewal"}, over); err != nil {
+	if err := d.both(ctx, p, told{"expired", "after_renewal"}, expiring(p)); err != nil {
 		return err
 	}
-	return d.recorded(ctx, p.txn, ends{audit.EndExpired, audit.EndExpired})
+	return d.recorded(ctx, p.txn, ends{tool: audit.EndExpired, socket: audit.EndExpired})
+}
+
+// expiring is for an end that is the token's.
+func expiring(p *pair) after {
+	return after{since: p.expires.Add(leeway), what: "the token's end, with the leeway of 5 s", early: before, late: prompt}
+}
+
+// renew has an agent present a fresher token, by a request that has nothing to
+// do with the streams, and waits until the first token's end is over. It leaves
+// them to the next scene.
+func (d *demo) renew(ctx context.Context, renewed *pair) error {
+	p, err := d.open(ctx, "build-5", watcher, short)
+	if err != nil {
+		return err
+	}
+	first := p.expires.Add(leeway)
+	if p.agent.Token, p.expires, err = d.sign(ctx, p.txn, watcher, fresher); err != nil {
+		return err
+	}
+	d.show("agent", "has a fresher token of the same transaction, for %s", fresher)
+	if err := d.ask(ctx, p, "", ""); err != nil {
+		return err
+	}
+	if err := d.onlyStreams(ctx, p); err != nil {
+		return err
+	}
+	const past = 500 * time.Millisecond
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(time.Until(first.Add(past))):
+	}
+	if err := errors.Join(live(ctx, p.tool), live(ctx, p.socket)); err != nil {
+		return err
+	}
+	d.show("agent", "both stream, %s after the first token's end", past)
+	*renewed = *p
+	return nil
+}
+
+// lapseAgain waits for the end of the token that renewed.
+func (d *demo) lapseAgain(ctx context.Context, p *pair) error {
+	if err := d.both(ctx, p, told{"expired", "after_renewal"}, expiring(p)); err != nil {
+		return err
+	}
+	return d.recorded(ctx, p.txn, ends{tool: audit.EndExpired, socket: audit.EndExpired, changes: 2})
 }

@@ -15,7 +15,7 @@ const (
 	patience = 10 * time.Second
 	// prompt is how soon a stream must end that is to end now: a command takes
 	// a while to start, too.
-	prompt = 2 * time.Second
+	prompt = 3 * time.Second
 	// some are as many events or messages as show that a stream lives.
 	some = 3
 )
@@ -24,7 +24,7 @@ const (
 type pair struct {
 	agent        *agent.Agent
 	txn          string
-	expires      time.Time // of the first token
+	expires      time.Time // of the token that they stand on
 	tool, socket *agent.Stream
 }
 
@@ -171,6 +171,23 @@ func allowed(ctx context.Context, p *pair) error {
 		case <-ctx.Done():
 			return fmt.Errorf("a new hop is refused still: %w", err)
 		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// onlyStreams shows what lives of a transaction, once its short hop is over.
+func (d *demo) onlyStreams(ctx context.Context, p *pair) error {
+	waiting, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	args := []string{"streams", "--txn", p.txn}
+	for {
+		out, err := d.tool(waiting, args...)
+		if err != nil {
+			return err
+		}
+		if lines := strings.Count(out, "\n"); lines == 3 {
+			d.show("operator", "$ %s\n%s", line(args), out)
+			return nil
 		}
 	}
 }
