@@ -32,6 +32,8 @@ type Hop struct {
 
 	entered time.Time
 	state   atomic.Uint32 // a state
+	young   int32         // guarded by the register's shard; its place among the young, or notYoung
+	keys    *slots        // guarded by the register's shard; nil while it is young
 	cut     func(Cut)     // guarded by the register's shard
 	until   time.Time     // guarded by the register's shard; Until, or where it was moved to
 	timer   *time.Timer   // guarded by the register's shard
@@ -52,6 +54,10 @@ const (
 
 // State reports whether the hop is live: its hold is open, or it has none.
 func (h *Hop) live() bool { return state(h.state.Load()) == stateLive }
+
+// meant reports whether the hop can be meant by an event: it is live, is not
+// being cut, and is not hopgate's own. The shard is locked.
+func (h *Hop) meant() bool { return h.live() && h.cutBy.Code == "" && !h.Canary }
 
 // wordLead is how long before a known end a relay says its last word: at the
 // end itself Envoy breaks the hop off, and no word comes through.

@@ -17,7 +17,7 @@ func (r *Register) Hops() []*Hop {
 		s := &r.shard[i]
 		s.mu.Lock()
 		for _, h := range s.hops {
-			if h.live() && h.cutBy.Code == "" && !h.Canary {
+			if h.meant() {
 				out = append(out, h)
 			}
 		}

@@ -44,10 +44,13 @@ type Register struct {
 	cfg     Config
 	all     atomic.Int64 // hops in the shards
 	pending atomic.Int64
-	shard   [shards]struct {
-		mu   sync.Mutex
-		hops map[ID]*Hop // guarded by mu
-	}
+	shard   [shards]shard
+}
+
+type shard struct {
+	mu    sync.Mutex
+	hops  map[ID]*Hop // guarded by mu
+	index index       // guarded by mu
 }
 
 // NewRegister makes an empty register; Run must be running for hops to end
@@ -67,7 +70,7 @@ func NewRegister(cfg Config) *Register {
 	}
 	r := &Register{cfg: cfg}
 	for i := range r.shard {
-		r.shard[i].hops = map[ID]*Hop{}
+		r.shard[i].hops, r.shard[i].index.sets = map[ID]*Hop{}, map[Key]*set{}
 	}
 	return r
 }
@@ -86,10 +89,7 @@ func (r *Register) Run(ctx context.Context) {
 	}
 }
 
-func (r *Register) of(id ID) *struct {
-	mu   sync.Mutex
-	hops map[ID]*Hop
-} {
+func (r *Register) of(id ID) *shard {
 	return &r.shard[id[0]%shards]
 }
 
@@ -121,6 +121,7 @@ func (r *Register) Enter(h *Hop) error {
 		return ErrTwice
 	}
 	s.hops[h.ID] = h
+	s.index.add(h)
 	return nil
 }
 
@@ -192,7 +193,7 @@ func (r *Register) Closed(id ID) {
 	if h.timer != nil {
 		h.timer.Stop()
 	}
-	r.finish(s.hops, h, h.log != nil)
+	r.finish(s, h, h.log != nil)
 	s.mu.Unlock()
 }
 
@@ -209,15 +210,16 @@ func (r *Register) Logged(id ID, l Logged) {
 	h.log = &h.logged
 	// A hold that is open still closes within the moment; a hop that never
 	// got one is over with its log.
-	r.finish(s.hops, h, !h.Held || !h.live())
+	r.finish(s, h, !h.Held || !h.live())
 }
 
 // finish ends h when all that will come has come. The shard is locked.
-func (r *Register) finish(hops map[ID]*Hop, h *Hop, over bool) {
+func (r *Register) finish(s *shard, h *Hop, over bool) {
 	if !over {
 		return
 	}
-	delete(hops, h.ID)
+	delete(s.hops, h.ID)
+	s.index.drop(h)
 	r.all.Add(-1)
 	how := h.howEnded()
 	if state(h.state.Load()) == statePending {
@@ -251,28 +253,30 @@ func (r *Register) Len() int {
 	return n
 }
 
-// sweep ends hops that nobody speaks of any more.
+// sweep ends hops that nobody speaks of any more, and enters those under their
+// keys that have lived for a while.
 func (r *Register) sweep() {
 	now := r.cfg.Now()
 	for i := range r.shard {
 		s := &r.shard[i]
 		s.mu.Lock()
 		for _, h := range s.hops {
-			r.sweepHop(s.hops, h, now)
+			r.sweepHop(s, h, now)
 		}
+		s.index.age(now)
 		s.mu.Unlock()
 	}
 }
 
-func (r *Register) sweepHop(hops map[ID]*Hop, h *Hop, now time.Time) {
+func (r *Register) sweepHop(s *shard, h *Hop, now time.Time) {
 	switch {
 	case state(h.state.Load()) == statePending && now.Sub(h.entered) > r.cfg.OpenWithin:
 		h.cutBy = Cut{Code: holdMissing, Detail: holdMissing}
-		r.finish(hops, h, true)
+		r.finish(s, h, true)
 	case !h.closed.IsZero() && now.Sub(h.closed) > r.cfg.LogWithin:
-		r.finish(hops, h, true)
+		r.finish(s, h, true)
 	case !h.Held && !h.until.IsZero() && now.Sub(h.until) > r.cfg.LogWithin:
-		r.finish(hops, h, true)
+		r.finish(s, h, true)
 	}
 }
 

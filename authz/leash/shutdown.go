@@ -38,7 +38,7 @@ func (r *Register) Shutdown() {
 			if h.cutBy.Code == "" && h.log == nil {
 				h.down = true
 			}
-			r.finish(s.hops, h, true)
+			r.finish(s, h, true)
 		}
 		s.mu.Unlock()
 	}
