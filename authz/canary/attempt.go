@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/subtle"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -136,44 +135,17 @@ func (p *Prover) proofs(ctx context.Context, a *attempt) []Failure {
 	ctx, cancel := context.WithTimeout(ctx, p.cfg.Patience)
 	defer cancel()
 	ways := p.ways(a)
-	all := []struct {
-		name string
-		run  func() error
-	}{
-		{Deadline, func() error { return each(ways, func(w *way) error { return p.deadline(ctx, w) }) }},
-		{Cut, func() error { return each(ways, func(w *way) error { return p.cut(ctx, a, w) }) }},
-		{Relay, func() error { return each(ways, func(w *way) error { return p.relay(ctx, a, w) }) }},
-		{Tunnels, func() error { return p.tunnels(ctx, a) }},
-	}
-	errs := make([]error, len(all))
+	f := &findings{}
 	var wg sync.WaitGroup
-	for i, c := range all {
-		wg.Go(func() { errs[i] = c.run() })
+	for _, w := range ways {
+		wg.Go(func() { f.add(Deadline, w.String(), p.deadline(ctx, w)) })
+		wg.Go(func() { f.add(Cut, w.String(), p.cut(ctx, a, w)) })
+		wg.Go(func() { f.add(Relay, w.String(), p.relay(ctx, a, w)) })
 	}
+	p.tunnels(ctx, a, &wg, f)
 	wg.Wait()
 	for _, w := range ways {
 		w.close()
 	}
-	var out []Failure
-	for i, c := range all {
-		if errs[i] != nil {
-			out = append(out, Failure{c.name, strings.ReplaceAll(errs[i].Error(), "\n", "; ")})
-		}
-	}
-	return out
-}
-
-// each runs f for all ways at once, and joins what they see in their order.
-func each(ways []*way, f func(*way) error) error {
-	errs := make([]error, len(ways))
-	var wg sync.WaitGroup
-	for i, w := range ways {
-		wg.Go(func() {
-			if err := f(w); err != nil {
-				errs[i] = fmt.Errorf("%s: %w", w, err)
-			}
-		})
-	}
-	wg.Wait()
-	return errors.Join(errs...)
+	return f.failures()
 }

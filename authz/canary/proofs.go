@@ -2,6 +2,7 @@ package canary
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -22,9 +23,9 @@ const maxAnswer = 64 << 10
 // over, and no sooner.
 func (p *Prover) deadline(ctx context.Context, w *way) error {
 	begun := p.cfg.Now()
-	res, err := w.get(ctx, pathDeadline)
+	res, err := p.get(ctx, w, pathDeadline)
 	if err != nil {
-		return p.late(ctx, err, "no answer")
+		return err
 	}
 	defer res.Body.Close()
 	rest, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
@@ -32,12 +33,12 @@ func (p *Prover) deadline(ctx context.Context, w *way) error {
 	switch {
 	case ctx.Err() != nil:
 		return fmt.Errorf("a stream with a deadline of %s was open after %s", shortLife, lived.Round(time.Millisecond))
-	case lived < shortLife:
-		return fmt.Errorf("a stream with a deadline of %s ended after %s: %s", shortLife, lived, answered(res, rest))
+	case lived < shortLife && res.StatusCode == http.StatusOK:
+		return fmt.Errorf("a stream with a deadline of %s ended after %s", shortLife, lived)
 	case res.StatusCode == http.StatusGatewayTimeout || strings.Contains(string(rest), denial.Expired):
 		return nil // the answer had not begun, so that Envoy could say it
 	case res.StatusCode != http.StatusOK:
-		return errors.New(answered(res, rest))
+		return w.refused(res, rest)
 	case err == nil:
 		return fmt.Errorf("a stream came to an orderly end after %s, and not to its deadline", lived)
 	}
@@ -86,9 +87,9 @@ func (p *Prover) relay(ctx context.Context, a *attempt, w *way) error {
 
 // cutStream begins a stream and orders its end as soon as its answer flows.
 func (p *Prover) cutStream(ctx context.Context, a *attempt, w *way, path string) (*http.Response, error) {
-	res, err := w.get(ctx, path)
+	res, err := p.get(ctx, w, path)
 	if err != nil {
-		return nil, p.late(ctx, err, "no answer")
+		return nil, err
 	}
 	if err := p.orderEnd(ctx, a, w, path, res); err != nil {
 		res.Body.Close()
@@ -100,7 +101,7 @@ func (p *Prover) cutStream(ctx context.Context, a *attempt, w *way, path string)
 func (p *Prover) orderEnd(ctx context.Context, a *attempt, w *way, path string, res *http.Response) error {
 	if res.StatusCode != http.StatusOK {
 		rest, _ := io.ReadAll(io.LimitReader(res.Body, maxAnswer)) // as far as it goes
-		return errors.New(answered(res, rest))
+		return w.refused(res, rest)
 	}
 	if _, err := io.ReadFull(res.Body, make([]byte, len(beginning))); err != nil {
 		return p.late(ctx, err, "an answer that did not begin")
@@ -110,6 +111,32 @@ func (p *Prover) orderEnd(ctx context.Context, a *attempt, w *way, path string, 
 		return errors.New("a stream flowed that nothing held")
 	}
 	return nil
+}
+
+// get asks by a way. Where a tunnel does not lead there, that is what is at
+// fault.
+func (p *Prover) get(ctx context.Context, w *way, path string) (*http.Response, error) {
+	res, err := w.get(ctx, path)
+	if err == nil {
+		return res, nil
+	}
+	if err = p.late(ctx, err, "no answer"); w.listener == "" && ctx.Err() == nil {
+		return nil, astray{err}
+	}
+	return nil, err
+}
+
+// astray is a canary that its tunnel led elsewhere, or nowhere.
+type astray struct{ error }
+
+// refused says what was answered instead of a stream.
+func (w *way) refused(res *http.Response, body []byte) error {
+	code := codeOf(body)
+	err := errors.New(answered(res, body))
+	if w.listener == "" && (code == denial.TunnelGone || code == denial.TargetMismatch) {
+		return astray{err}
+	}
+	return err
 }
 
 // late says what was seen instead of an answer.
@@ -122,33 +149,36 @@ func (p *Prover) late(ctx context.Context, err error, what string) error {
 
 // answered is an answer in few words.
 func answered(res *http.Response, body []byte) string {
-	s := strings.Join(strings.Fields(string(body)), " ")
-	return fmt.Sprintf("answered %d %q", res.StatusCode, s[:min(len(s), 200)])
+	said := codeOf(body)
+	if said == "" {
+		said = strings.Join(strings.Fields(string(body)), " ")
+	}
+	return fmt.Sprintf("answered %d %s", res.StatusCode, said[:min(len(said), 200)])
+}
+
+// codeOf is the code of a denial; empty: it is none.
+func codeOf(body []byte) string {
+	var d struct {
+		Code string `json:"code"`
+	}
+	if json.Unmarshal(body, &d) != nil {
+		return ""
+	}
+	return d.Code
 }
 
 // together is how many tunnels to each destination are open at once, of each
-// mode: enough for some of them to mix, where they can.
-const together = 4
+// mode: where they can mix, some of them do.
+const together = 2
 
 // tunnels wants each of many concurrent tunnels to lead to its own target, by
 // every mode.
-func (p *Prover) tunnels(ctx context.Context, a *attempt) error {
-	var wg sync.WaitGroup
-	var mu sync.Mutex
-	seen := map[string]int{}
+func (p *Prover) tunnels(ctx context.Context, a *attempt, wg *sync.WaitGroup, f *findings) {
 	for _, mode := range modes() {
 		for range together {
 			for _, d := range []string{wire.CanaryOne, wire.CanaryTwo} {
-				wg.Go(func() {
-					if err := p.tunnel(ctx, a, d, mode); err != nil {
-						mu.Lock()
-						defer mu.Unlock()
-						seen[mode+": "+err.Error()]++
-					}
-				})
+				wg.Go(func() { f.add(Tunnels, "tunnel "+mode, p.tunnel(ctx, a, d, mode)) })
 			}
 		}
 	}
-	wg.Wait()
-	return summed(seen)
 }

@@ -1,7 +1,11 @@
 package canary
 
 import (
+	"errors"
+	"maps"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -44,4 +48,43 @@ func (v Verdict) String() string {
 		out = append(out, f.Canary+": "+f.Saw)
 	}
 	return strings.Join(out, "; ")
+}
+
+// findings collects what canaries see.
+type findings struct {
+	mu   sync.Mutex
+	seen map[string]map[string]bool // guarded by mu; by canary
+}
+
+// add takes what a canary saw on a way; nil: what it should. What a tunnel led
+// astray says of tunnels, whatever it was to prove.
+func (f *findings) add(name, way string, err error) {
+	if err == nil {
+		return
+	}
+	if errors.As(err, new(astray)) {
+		name = Tunnels
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.seen == nil {
+		f.seen = map[string]map[string]bool{}
+	}
+	if f.seen[name] == nil {
+		f.seen[name] = map[string]bool{}
+	}
+	f.seen[name][way+": "+err.Error()] = true
+}
+
+// failures are what was seen, in order.
+func (f *findings) failures() []Failure {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var out []Failure
+	for _, name := range []string{Deadline, Cut, Relay, Tunnels} {
+		if seen := f.seen[name]; len(seen) > 0 {
+			out = append(out, Failure{name, strings.Join(slices.Sorted(maps.Keys(seen)), "; ")})
+		}
+	}
+	return out
 }

@@ -6,11 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"net"
 	"net/http"
 	"net/url"
-	"slices"
 	"time"
 
 	"github.com/hopgate/hopgate/gateway/api/wire"
@@ -169,13 +167,4 @@ func (p *Prover) tunnel(ctx context.Context, a *attempt, destination, mode strin
 		return fmt.Errorf("a tunnel to %s led to %q", destination, name)
 	}
 	return nil
-}
-
-// summed joins what was seen, each with how often.
-func summed(seen map[string]int) error {
-	var errs []error
-	for _, s := range slices.Sorted(maps.Keys(seen)) {
-		errs = append(errs, fmt.Errorf("%s (%d of %d)", s, seen[s], 2*together))
-	}
-	return errors.Join(errs...)
 }

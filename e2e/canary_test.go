@@ -1,0 +1,267 @@
+package e2e
+
+import (
+	"context"
+	"crypto/ed25519"
+	"log/slog"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
+	"google.golang.org/grpc"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/known/anypb"
+
+	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+	statev3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/common/set_filter_state/v3"
+	procv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/ext_proc/v3"
+	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
+
+	"github.com/hopgate/hopgate/authz/canary"
+	"github.com/hopgate/hopgate/authz/guard"
+	"github.com/hopgate/hopgate/gateway/api/wire"
+	"github.com/hopgate/hopgate/gateway/graph"
+	"github.com/hopgate/hopgate/gateway/infra/process"
+	"github.com/hopgate/hopgate/internal/testenv"
+	"github.com/hopgate/hopgate/internal/testgateway"
+	"github.com/hopgate/hopgate/xds/desired"
+	"github.com/hopgate/hopgate/xds/envoy"
+	"github.com/hopgate/hopgate/xds/serve"
+)
+
+// change makes one kind of message in a resource another one, what is packed
+// too.
+type change func(resource string, m proto.Message)
+
+// changed is a resource after a change.
+func changed(t testing.TB, r *serve.Resource, c change) *serve.Resource {
+	t.Helper()
+	out := *r
+	out.Parts = slices.Clone(r.Parts)
+	for i := range out.Parts {
+		out.Parts[i].Version += "-changed"
+	}
+	out.Build = func(parts []serve.Part) (proto.Message, error) {
+		m, err := r.Build(parts)
+		if err != nil {
+			return nil, err
+		}
+		m = proto.Clone(m)
+		edit(t, r.Name, m, c)
+		return m, nil
+	}
+	return &out
+}
+
+func edit(t testing.TB, name string, m proto.Message, c change) {
+	t.Helper()
+	if a, ok := m.(*anypb.Any); ok {
+		in, err := a.UnmarshalNew()
+		if err != nil {
+			t.Errorf("unpack %s: %v", a.GetTypeUrl(), err)
+			return
+		}
+		edit(t, name, in, c)
+		if err := a.MarshalFrom(in); err != nil {
+			t.Error(err)
+		}
+		return
+	}
+	m.ProtoReflect().Range(func(f protoreflect.FieldDescriptor, v protoreflect.Value) bool {
+		switch {
+		case f.Message() == nil || f.IsMap() && f.MapValue().Message() == nil:
+		case f.IsMap():
+			v.Map().Range(func(_ protoreflect.MapKey, v protoreflect.Value) bool {
+				edit(t, name, v.Message().Interface(), c)
+				return true
+			})
+		case f.IsList():
+			for i := range v.List().Len() {
+				edit(t, name, v.List().Get(i).Message().Interface(), c)
+			}
+		default:
+			edit(t, name, v.Message().Interface(), c)
+		}
+		return true
+	})
+	c(name, m)
+}
+
+// verdicts proves an Envoy without a Gateway, on hopgate's own configuration
+// after a change, and gives what comes of each attempt.
+func verdicts(t *testing.T, c change) <-chan canary.Verdict {
+	t.Helper()
+	binary, dir := testenv.Envoy(t), testenv.ShortDir(t)
+	xds, err := serve.New(serve.Config{Check: envoy.Check, MaxBytes: envoy.MaxMessage - 1<<20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := &testgateway.Buffer{}
+	told := make(chan canary.Verdict, 100)
+	g, err := guard.New(guard.Config{
+		AuditPath: filepath.Join(t.TempDir(), "audit.jsonl"), AuditKey: ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize)),
+		CanaryDir: dir, Proven: func(v canary.Verdict) { told <- v }, Log: slog.New(slog.NewTextHandler(log, nil)),
+		Configured: func(ctx context.Context) error { return xds.Wait(ctx, xds.Snapshot().Revision) },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	settings := envoy.Settings{Socket: filepath.Join(dir, "guard.sock"), DNSPort: g.DNS().Port(), CanaryDir: dir}
+	var rs []*serve.Resource
+	for _, r := range desired.New(settings).Resources(&graph.Graph{}) {
+		rs = append(rs, changed(t, r, c))
+	}
+	if _, err := xds.Set(rs); err != nil {
+		t.Fatal(err)
+	}
+	boot, err := protojson.Marshal(envoy.Bootstrap{NodeID: "test", AdminSocket: process.AdminSocket(dir)}.Message(settings))
+	if err != nil {
+		t.Fatal(err)
+	}
+	caller := guard.NewCaller()
+	child, err := process.New(process.Config{Path: binary, Dir: dir, Bootstrap: boot, Concurrency: 2, Log: slog.New(slog.NewTextHandler(log, nil)), Started: func(pid int) {
+		g.Begin()
+		caller.Set(pid)
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	socket, err := guard.Listen(settings.Socket, caller, slog.New(slog.NewTextHandler(log, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := grpc.NewServer(g.ServerOptions()...)
+	g.Register(server)
+	discoveryv3.RegisterAggregatedDiscoveryServiceServer(server, xds)
+	serving, stopServing := context.WithCancel(context.Background())
+	running, stopChild := context.WithCancel(context.Background())
+	ended := make(chan error, 3)
+	gone := make(chan error, 1)
+	go func() { ended <- server.Serve(socket) }()
+	go func() { ended <- xds.Run(serving) }()
+	go func() { ended <- g.Run(serving, server.Stop) }()
+	go func() { gone <- child.Run(running) }()
+	t.Cleanup(func() {
+		stopChild()
+		if err := <-gone; err != nil {
+			t.Errorf("the end of Envoy: %v", err)
+		}
+		if st := xds.Snapshot(); len(st.Parked) > 0 {
+			t.Errorf("Envoy refused what it was to take: %v", st.Parked)
+		}
+		stopServing()
+		for range 3 {
+			if err := <-ended; err != nil {
+				t.Error(err)
+			}
+		}
+		if t.Failed() {
+			t.Logf("log:\n%s", log)
+		}
+	})
+	return told
+}
+
+// removesDeadline has virtual hosts remove a header that Check sets, which is
+// what switches every deadline off without a word.
+func removesDeadline(_ string, m proto.Message) {
+	if v, ok := m.(*routev3.VirtualHost); ok {
+		v.RequestHeadersToRemove = append(v.RequestHeadersToRemove, wire.HeaderDeadline)
+	}
+}
+
+// in is a change of some resources alone.
+func in(c change, names ...string) change {
+	return func(name string, m proto.Message) {
+		if slices.Contains(names, name) {
+			c(name, m)
+		}
+	}
+}
+
+// mistaken has matchers look for another string.
+func mistaken(from, to string) change {
+	return func(_ string, m proto.Message) {
+		if s, ok := m.(*matcherv3.StringMatcher); ok && s.GetExact() == from {
+			s.MatchPattern = &matcherv3.StringMatcher_Exact{Exact: to}
+		}
+	}
+}
+
+// mode has the hold work otherwise.
+func mode(c func(*procv3.ProcessingMode)) change {
+	return func(_ string, m proto.Message) {
+		if p, ok := m.(*procv3.ProcessingMode); ok {
+			c(p)
+		}
+	}
+}
+
+// state has filter state be handed on otherwise.
+func state(c func(*statev3.FilterStateValue)) change {
+	return func(_ string, m proto.Message) {
+		if v, ok := m.(*statev3.FilterStateValue); ok {
+			c(v)
+		}
+	}
+}
+
+// TestCanaries: what fails silently does not pass, and is named; what is right
+// passes.
+func TestCanaries(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name   string
+		change change
+		// failed are the canaries that do not pass, saw is in what is said of
+		// the first.
+		failed []string
+		saw    string
+	}{
+		{"right", func(string, proto.Message) {}, nil, ""},
+		{"the deadline is removed", removesDeadline, []string{canary.Deadline}, "was open after"},
+		{"the deadline is removed on routes", in(removesDeadline, "hopgate/canary/routes"), []string{canary.Deadline}, "routes: a stream with a deadline of 60ms was open after"},
+		{"the deadline is removed in tunnels", in(removesDeadline, "hopgate/tunnel/inside"), []string{canary.Deadline}, "tunnel inside: a stream with a deadline of 60ms was open after"},
+		{"the hold ends with the headers", in(mode(func(p *procv3.ProcessingMode) {
+			p.ResponseTrailerMode = procv3.ProcessingMode_SKIP
+		}), "hold.headers"), []string{canary.Cut, canary.Tunnels}, "nothing held"},
+		{"the hold is skipped", in(mistaken(wire.HoldNone, wire.HoldHeaders), "hold.headers"), []string{canary.Deadline, canary.Cut, canary.Tunnels}, "hop_unknown"},
+		{"the relay is skipped", in(mistaken(wire.HoldRelay, "relays"), "hold.relay"), []string{canary.Relay}, "nothing held"},
+		{"the relay has no body", in(mode(func(p *procv3.ProcessingMode) {
+			p.ResponseBodyMode = procv3.ProcessingMode_NONE
+		}), "hold.relay"), []string{canary.Relay}, "hop_unknown"},
+		{"filter state is not hashable", state(func(v *statev3.FilterStateValue) {
+			if v.GetFactoryKey() == "envoy.hashable_string" {
+				v.FactoryKey = "envoy.string"
+			}
+		}), []string{canary.Tunnels}, "a tunnel was taken for another"},
+		{"filter state is not shared", state(func(v *statev3.FilterStateValue) {
+			v.SharedWithUpstream = statev3.FilterStateValue_NONE
+		}), []string{canary.Tunnels}, "tunnel_gone"},
+		{"any tunnel's requests go to the first destination", func(name string, m proto.Message) {
+			if r, ok := m.(*routev3.RouteMatch); ok && strings.HasPrefix(name, "hopgate/tunnel/") && len(r.DynamicMetadata) == 2 {
+				r.DynamicMetadata = r.DynamicMetadata[:1]
+			}
+		}, []string{canary.Tunnels}, `a tunnel to two led to "one"`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			v := <-verdicts(t, tt.change)
+			t.Logf("took %s: %s", v.Took, v)
+			var failed []string
+			for _, f := range v.Failed {
+				failed = append(failed, f.Canary)
+			}
+			if !slices.Equal(failed, tt.failed) {
+				t.Fatalf("what did not pass is %q, want %q", failed, tt.failed)
+			}
+			if len(failed) > 0 && !strings.Contains(v.Failed[0].Saw, tt.saw) {
+				t.Errorf("%s saw %q, want %q in it", v.Failed[0].Canary, v.Failed[0].Saw, tt.saw)
+			}
+		})
+	}
+}
