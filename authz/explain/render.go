@@ -25,7 +25,9 @@ type Explanation struct {
 	Code    string `json:"code,omitempty"`
 	Text    string `json:"text,omitempty"`
 	// Life is how long the hop may last, when it is allowed.
-	Life  string `json:"life,omitempty"`
+	Life string `json:"life,omitempty"`
+	// Lease is how long if no fresher token renews it, where one can.
+	Lease string `json:"lease,omitempty"`
 	Level string `json:"level,omitempty"`
 	By    string `json:"by,omitempty"`
 	// Notes say what is not known here, and what was taken for granted.
@@ -45,6 +47,9 @@ func (c *Config) Explain(h *decide.Hop) Explanation {
 	e := Explanation{Verdict: "allow"}
 	if v.Allowed {
 		e.Life, e.Notes = v.Life.String(), notes
+		if v.Renewable() {
+			e.Lease = v.Lease.String()
+		}
 	} else {
 		e = denied(v.Code, "")
 	}
@@ -113,6 +118,9 @@ func (e *Explanation) WriteText(w io.Writer) error {
 	}
 	if e.Life != "" {
 		fmt.Fprintf(&b, "  for at most %s", e.Life)
+	}
+	if e.Lease != "" {
+		fmt.Fprintf(&b, ", %s unless a fresher token renews it", e.Lease)
 	}
 	b.WriteByte('\n')
 	if e.By != "" {
