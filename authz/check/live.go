@@ -110,7 +110,7 @@ func (s *Service) redecide(held *Held, begun bool) (code string) {
 			s.cfg.Log.Warn("a change of a hop is not recorded", "hop", held.entry.ID.String(), "error", err)
 		}
 	}
-	held.standOn(next)
+	s.standOn(held, next)
 	if sooner {
 		s.cfg.Register.Move(held.entry.ID, next.end())
 	}

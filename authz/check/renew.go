@@ -43,8 +43,12 @@ func (s *Service) renewOne(ctx context.Context, h *Held, c *token.Claims, leeway
 		s.cfg.Log.Warn("a hop is not renewed, because that cannot be recorded", "hop", h.entry.ID.String(), "error", err)
 		return
 	}
-	h.standOn(next)
+	s.standOn(h, next)
 	s.cfg.Register.Move(h.entry.ID, next.end())
+	// An order may have come as it was renewed, and not have found it.
+	if code := s.cutOff(h); code != "" {
+		s.cfg.Register.Cut(h.entry.ID, CutOf(code))
+	}
 }
 
 // renews reports whether a decision lets a fresher token move a hop's end: its
@@ -87,16 +91,28 @@ func (l *later) decidedBy() (policy, rule string) {
 	return l.world.State.Name(o.Policy), o.Rule
 }
 
-// standOn has h be what it was decided to be. The hop's action stays.
-func (h *Held) standOn(l *later) {
+// standOn has h be what it was decided to be, and be found by that.
+func (s *Service) standOn(h *Held, l *later) {
+	if h.standOn(l) {
+		s.cfg.Register.Renamed(h.entry.ID)
+	}
+}
+
+// standOn has h be what it was decided to be, and reports whether that gives it
+// other keys. The hop's action stays.
+func (h *Held) standOn(l *later) (renamed bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if old := h.hop.Claims; old != nil && l.hop.Claims != old {
 		h.before = append(h.before, token.NameOf(old))
+		renamed = true
 	}
 	h.hop.Claims, h.hop.Leeway, h.hop.Target = l.hop.Claims, l.hop.Leeway, l.hop.Target
-	h.policy, h.rule = l.decidedBy()
+	policy, rule := l.decidedBy()
+	renamed = renamed || policy != h.policy || rule != h.rule
+	h.policy, h.rule = policy, rule
 	h.revision, h.lifetime = l.world.State.Revision, string(l.verdict.Outcome.Duties.Lifetime)
+	return renamed
 }
 
 // changed is the record of a decision that changed something.
