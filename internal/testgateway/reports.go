@@ -56,6 +56,18 @@ func (r *Reports) Says(parts ...string) bool {
 	return false
 }
 
+// Times reports whether something that begins so was told at least n times.
+func (r *Reports) Times(prefix string, n int) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, line := range r.text {
+		if strings.HasPrefix(line, prefix) {
+			n--
+		}
+	}
+	return n <= 0
+}
+
 func (r *Reports) String() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()

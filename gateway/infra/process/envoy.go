@@ -168,8 +168,9 @@ func (e *Envoy) once(ctx context.Context) (string, error) {
 	if err := cmd.Start(); err != nil {
 		return "", fmt.Errorf("start envoy: %w", err)
 	}
-	e.pid.Store(int64(cmd.Process.Pid))
+	// Who asks for the child's id finds what Started did.
 	e.cfg.Started(cmd.Process.Pid)
+	e.pid.Store(int64(cmd.Process.Pid))
 	last := &tail{}
 	var folded sync.WaitGroup
 	folded.Go(func() { foldLog(out, e.cfg.Log, last) })
