@@ -59,6 +59,8 @@ func CutOf(code string) leash.Cut {
 		c.Detail = wire.DetailRevoked
 	case denial.Quarantined:
 		c.Detail = wire.DetailQuarantined
+	case denial.Expired:
+		c.Detail = wire.DetailExpired
 	}
 	return c
 }

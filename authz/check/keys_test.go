@@ -94,7 +94,8 @@ func TestAnOrderThatComesAsAHopIsRenewed(t *testing.T) {
 func TestCutOf(t *testing.T) {
 	t.Parallel()
 	for code, want := range map[string]string{
-		denial.TokenRevoked: wire.DetailRevoked, denial.Quarantined: wire.DetailQuarantined, denial.RuleDenied: wire.DetailRefused, "": wire.DetailRefused,
+		denial.TokenRevoked: wire.DetailRevoked, denial.Quarantined: wire.DetailQuarantined, denial.RuleDenied: wire.DetailRefused,
+		denial.Expired: wire.DetailExpired, "": wire.DetailRefused,
 	} {
 		if got := CutOf(code); got.Detail != want || got.Code != code {
 			t.Errorf("CutOf(%q) = %+v, want %s", code, got, want)

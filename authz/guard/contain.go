@@ -1,17 +1,14 @@
 package guard
 
 import (
-	"context"
 	"fmt"
-	"time"
 
+	"github.com/hopgate/hopgate/authz/check"
 	"github.com/hopgate/hopgate/authz/contain"
-	"github.com/hopgate/hopgate/authz/denial"
 	"github.com/hopgate/hopgate/authz/leash"
 	"github.com/hopgate/hopgate/authz/policy/glob"
 	"github.com/hopgate/hopgate/gateway/api/feedv1"
 	"github.com/hopgate/hopgate/gateway/api/v1alpha1"
-	"github.com/hopgate/hopgate/gateway/api/wire"
 )
 
 // Order has an order stand, and ends what lives and is cut off by it. It says
@@ -21,7 +18,11 @@ func (g *Guard) Order(o contain.Order) (contain.Order, int, error) {
 	if err != nil {
 		return o, 0, err
 	}
-	return o, g.end(g.check.Contained), nil
+	hops := g.register.Hops
+	if key, ok := check.KeyOf(o.Key()); ok {
+		hops = func() []*leash.Hop { return g.register.HopsOf(key) }
+	}
+	return o, g.end(hops(), g.check.Contained), nil
 }
 
 // Lift ends an order; false: there is none of that name.
@@ -37,68 +38,10 @@ func (g *Guard) Streams() []leash.Stream { return g.register.Streams() }
 func (g *Guard) TrustDomains() []feedv1.TrustDomain {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.domains
-}
-
-// end ends every live hop for which judge has a code, and says how many.
-func (g *Guard) end(judge func(*leash.Hop) (code string)) int {
-	n := 0
-	for _, h := range g.register.Hops() {
-		if code := judge(h); code != "" && g.register.Cut(h.ID, leash.Cut{Code: code, Detail: detailOf(code)}) {
-			n++
-		}
+	if g.basis == nil {
+		return nil
 	}
-	return n
-}
-
-// detailOf is what a cut leaves in Envoy's log.
-func detailOf(code string) string {
-	switch code {
-	case denial.TokenRevoked:
-		return wire.DetailRevoked
-	case denial.Quarantined:
-		return wire.DetailQuarantined
-	case denial.Expired:
-		return wire.DetailExpired
-	default:
-		return wire.DetailRefused
-	}
-}
-
-// keyPoll is how soon a key that was withdrawn ends what it had signed.
-const keyPoll = time.Second
-
-// redecide decides every live hop again when the feed has changed, and when a
-// key was withdrawn. One goroutine does it, so that ten thousand cuts at once do
-// not stand in the way of new decisions.
-func (g *Guard) redecide(ctx context.Context) {
-	t := time.NewTicker(keyPoll)
-	defer t.Stop()
-	seen := g.tokens.Generation()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-g.changed:
-		case <-t.C:
-			now := g.tokens.Generation()
-			if now == seen {
-				continue
-			}
-			seen = now
-		}
-		if n := g.end(g.check.Redecide); n > 0 {
-			g.cfg.Log.Info("streams ended by a later decision", "number", n)
-		}
-	}
-}
-
-// feedChanged has every live hop decided again, soon.
-func (g *Guard) feedChanged() {
-	select {
-	case g.changed <- struct{}{}:
-	default: // it is going to be
-	}
+	return g.basis.feed.TrustDomains
 }
 
 // quarantines reads those of a feed.

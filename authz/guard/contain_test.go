@@ -7,7 +7,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/hopgate/hopgate/authz/contain"
-	"github.com/hopgate/hopgate/authz/denial"
 	"github.com/hopgate/hopgate/gateway/api/feedv1"
 	"github.com/hopgate/hopgate/gateway/api/v1alpha1"
 	"github.com/hopgate/hopgate/gateway/api/wire"
@@ -135,17 +134,6 @@ func TestQuarantinesOfAFeed(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, shown); diff != "" {
 		t.Errorf("orders differ (-want +got):\n%s", diff)
-	}
-}
-
-func TestDetailOf(t *testing.T) {
-	t.Parallel()
-	for code, want := range map[string]string{
-		denial.TokenRevoked: wire.DetailRevoked, denial.Quarantined: wire.DetailQuarantined, denial.RuleDenied: wire.DetailRefused, "": wire.DetailRefused,
-	} {
-		if got := detailOf(code); got != want {
-			t.Errorf("detailOf(%q) = %s, want %s", code, got, want)
-		}
 	}
 }
 

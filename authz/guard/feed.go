@@ -41,8 +41,9 @@ func (g *Guard) ApplyFeed(f *feedv1.Snapshot) error {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	now := &basis{feed: f, orders: cutOff, local: g.cfg.Local()}
 	set := g.compiler.Compile(f.Policies)
-	next, err := g.plan(f)
+	next, err := g.plan(now)
 	if err != nil {
 		return fmt.Errorf("apply feed: %w", err)
 	}
@@ -67,8 +68,8 @@ func (g *Guard) ApplyFeed(f *feedv1.Snapshot) error {
 	}
 	g.check.SetWorld(w)
 	g.keep(next)
-	g.domains = f.TrustDomains
-	g.feedChanged()
+	g.feedChanged(now.since(g.basis))
+	g.basis = now
 	for _, p := range set.Problems() {
 		g.cfg.Log.Warn("policy", "policy", p.Policy.String(), "problem", p.Problem.String())
 	}
@@ -132,12 +133,12 @@ func (w ways) undo() {
 
 // plan works out how the destinations of each Gateway are reached. A resolver,
 // and what it knows, outlives changes of the feed.
-func (g *Guard) plan(f *feedv1.Snapshot) (ways, error) {
-	out := make(ways, len(f.Gateways))
-	for i := range f.Gateways {
-		gw := &f.Gateways[i]
+func (g *Guard) plan(b *basis) (ways, error) {
+	out := make(ways, len(b.feed.Gateways))
+	for i := range b.feed.Gateways {
+		gw := &b.feed.Gateways[i]
 		key := gw.Key.String()
-		p := g.wayOf(gw, f)
+		p := g.wayOf(gw, b)
 		if p.exit = g.gateways[key]; p.exit == nil {
 			r, err := resolve.New(resolve.Config{Settings: p.settings, Now: g.cfg.Now})
 			if err != nil {
@@ -151,9 +152,9 @@ func (g *Guard) plan(f *feedv1.Snapshot) (ways, error) {
 	return out, nil
 }
 
-func (g *Guard) wayOf(gw *feedv1.Gateway, f *feedv1.Snapshot) way {
+func (g *Guard) wayOf(gw *feedv1.Gateway, b *basis) way {
 	plan, warnings := egress.NewPlan(egress.PlanConfig{
-		Egress: gw.Egress, Listeners: allListeners(f), Own: append([]netip.AddrPort{g.dns.Address()}, g.cfg.Own...), Local: g.cfg.Local(),
+		Egress: gw.Egress, Listeners: allListeners(b.feed), Own: append([]netip.AddrPort{g.dns.Address()}, g.cfg.Own...), Local: b.local,
 	})
 	for _, w := range warnings {
 		g.cfg.Log.Warn("egress", "gateway", gw.Key.String(), "problem", w.String())

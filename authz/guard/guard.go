@@ -26,7 +26,6 @@ import (
 	"github.com/hopgate/hopgate/authz/policy"
 	"github.com/hopgate/hopgate/authz/resolve"
 	"github.com/hopgate/hopgate/authz/token"
-	"github.com/hopgate/hopgate/gateway/api/feedv1"
 )
 
 // Config is what a guard needs of the process around it.
@@ -100,13 +99,14 @@ type Guard struct {
 	budget   *check.Budget
 	orders   *contain.Store
 	prover   *canary.Prover // nil: no Envoy is proven
-	// changed has one token when every live hop is to be decided again.
+	// changed has one token when live hops are to be decided again.
 	changed chan struct{}
 
 	mu       sync.Mutex
-	epoch    uint64               // guarded by mu
-	gateways map[string]*exit     // guarded by mu
-	domains  []feedv1.TrustDomain // guarded by mu
+	epoch    uint64           // guarded by mu
+	gateways map[string]*exit // guarded by mu
+	basis    *basis           // guarded by mu; what is decided by; nil: no feed yet
+	pending  *change          // guarded by mu; what live hops are to be decided again for; nil: nothing
 }
 
 // New opens the record and the DNS port. Run must follow; Close is for when

@@ -203,11 +203,13 @@ func (v *Verifier) Current(c *Claims, now time.Time) bool {
 	return d != nil && c.Rules == d.rules && d.source.View().Find(c.KeyID, now) != nil
 }
 
-// Generation grows whenever a key of any trust domain is withdrawn.
-func (v *Verifier) Generation() uint64 {
-	var sum uint64
-	for _, d := range *v.domains.Load() {
-		sum += d.source.View().Generation
+// Generations are numbers of all trust domains: one grows whenever a key of it
+// is withdrawn.
+func (v *Verifier) Generations() map[feedv1.Key]uint64 {
+	domains := *v.domains.Load()
+	out := make(map[feedv1.Key]uint64, len(domains))
+	for k, d := range domains {
+		out[k] = d.source.View().Generation
 	}
-	return sum
+	return out
 }
