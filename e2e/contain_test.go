@@ -22,7 +22,7 @@ type cutOff struct {
 	admin     *admin.Client
 }
 
-func newCutOff(t *testing.T) *cutOff {
+func newCutOff(t *testing.T, opts ...testgateway.Option) *cutOff {
 	t.Helper()
 	c := &cutOff{site: newUpstream(t, ticks), web: newTLSUpstream(t, "web.example", ticks)}
 	c.Gateway = testgateway.Run(t, map[string]string{
@@ -30,7 +30,7 @@ func newCutOff(t *testing.T) *cutOff {
 			service("page", c.site.port(), plain, "/page") + service("tools", c.site.port(), mcp, "/mcp") +
 			service("models", c.site.port(), openAI, "/v1") + service("grpc", grpcPort(t), h2c, "/grpc.health.v1.Health"),
 		"policy.yaml": c.policies("page"),
-	})
+	}, opts...)
 	client, err := admin.NewClient(c.State)
 	if err != nil {
 		t.Fatal(err)

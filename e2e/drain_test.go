@@ -3,6 +3,7 @@ package e2e
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -84,4 +85,31 @@ func TestDrainEnds(t *testing.T) {
 		t.Errorf("it ended as %q, %+v", last.End, last)
 	}
 	verify(t, g)
+}
+
+// TestDrainSaysGoodbye: where there is a place for a word, who is cut at the end
+// of the grace period is told to come again.
+func TestDrainSaysGoodbye(t *testing.T) {
+	t.Parallel()
+	c := newCutOff(t, func(c *laptop.Config) { c.Grace = time.Second })
+	token := c.by("mine", "coder")
+	tool := listen(body(t, newClient(t), request(t, "POST", c.URL("/mcp"), token, searchCall)))
+	socket := listen(webSocket(t, &streams{Gateway: c.Gateway, token: token}))
+	testenv.Wait(t, "both streams to live", func() bool { return len(c.Guard().Streams()) == 2 })
+	if err := c.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	if h := <-tool; !strings.Contains(h.tail, `"shutting_down"`) || !strings.Contains(h.tail, `"later"`) || h.err != nil {
+		t.Errorf("the tool's stream ended by %v with %q", h.err, h.tail)
+	}
+	if h := <-socket; !strings.Contains(h.tail, "\x03\xe9shutting_down: ") {
+		t.Errorf("the WebSocket ended by %v with %q", h.err, h.tail)
+	}
+	ends := 0
+	c.Recorded(t, "both ends", func(r audit.Record) bool {
+		if r.Kind == audit.KindEnd && r.End == audit.EndShutdown && r.Code == "shutting_down" && r.BytesOut > 0 {
+			ends++
+		}
+		return ends == 2
+	})
 }

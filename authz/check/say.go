@@ -7,6 +7,7 @@ import (
 
 	"github.com/hopgate/hopgate/authz/denial"
 	"github.com/hopgate/hopgate/authz/leash"
+	"github.com/hopgate/hopgate/authz/leash/word"
 	"github.com/hopgate/hopgate/authz/surface"
 	"github.com/hopgate/hopgate/gateway/api/v1alpha1"
 	"github.com/hopgate/hopgate/gateway/api/wire"
@@ -126,7 +127,11 @@ func (s *Service) Last(h *leash.Hop, code string) leash.Last {
 	}
 	c := s.codes.Get(code)
 	e := denial.Last(c, d, o)
-	return leash.Last{Event: e.Name, Data: e.Data, Text: c.Name + ": " + c.Text}
+	l := leash.Last{Event: e.Name, Data: e.Data, Text: c.Name + ": " + c.Text}
+	if code == denial.ShuttingDown {
+		l.Close = word.GoingAway
+	}
+	return l
 }
 
 // Warn says ahead that the life of a hop will end (leash.Words).

@@ -42,6 +42,7 @@ const (
 	Overloaded        = "overloaded"
 	Stale             = "policy_stale"
 	NotReady          = "not_ready"
+	ShuttingDown      = "shutting_down"
 	Internal          = "internal"
 	// What Envoy finds of an allowed hop, and says in our words.
 	BackendUnavailable = "backend_unavailable"
@@ -129,6 +130,7 @@ func gatewayCodes() []Code {
 		later(Overloaded, "the gateway has too much to read at once"),
 		later(Stale, "the gateway's policy is older than it may be"),
 		later(NotReady, "the gateway does not know this route yet"),
+		later(ShuttingDown, "the gateway goes down, and the time that streams had to end is over"),
 		later(Internal, "the gateway failed to decide this"),
 	}
 }

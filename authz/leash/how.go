@@ -73,6 +73,8 @@ func howOfDetail(d string) audit.End {
 		return audit.EndRevoked
 	case wire.DetailQuarantined:
 		return audit.EndQuarantined
+	case wire.DetailShutdown:
+		return audit.EndShutdown
 	case holdMissing:
 		return audit.EndHoldMissing
 	default:

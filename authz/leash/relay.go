@@ -1,6 +1,7 @@
 package leash
 
 import (
+	"cmp"
 	"strings"
 	"sync"
 	"time"
@@ -19,8 +20,10 @@ type Last struct {
 	// Event and Data are for a stream of events; Event empty: a message.
 	Event string
 	Data  []byte
-	// Text is for the close frame of a WebSocket.
-	Text string
+	// Text is for the close frame of a WebSocket, Close its status; 0:
+	// PolicyViolation.
+	Text  string
+	Close uint16
 }
 
 // gap follows an answer's bytes to know where a word can be put in.
@@ -131,7 +134,7 @@ func (r *relay) headers(m *procv3.HttpHeaders) error {
 	}
 	switch {
 	case r.hop.Upgrade && (code == "101" || code == "200"):
-		r.gap, r.say = &word.Frames{}, func(l Last) []byte { return word.Close(word.PolicyViolation, l.Text) }
+		r.gap, r.say = &word.Frames{}, func(l Last) []byte { return word.Close(cmp.Or(l.Close, word.PolicyViolation), l.Text) }
 	case isEvents(kind) && plain(encoding):
 		r.gap, r.say = &word.Events{}, func(l Last) []byte { return word.Event(l.Event, l.Data) }
 	}

@@ -107,6 +107,10 @@ const maxReason = 123
 // more (RFC 6455 section 7.4.1).
 const PolicyViolation = 1008
 
+// GoingAway is that of one for an end that is not the client's fault
+// (RFC 6455 section 7.4.1).
+const GoingAway = 1001
+
 // Close is a close frame of a server, with a reason that is cut to fit at the
 // end of a character.
 func Close(status uint16, reason string) []byte {

@@ -112,7 +112,7 @@ func (l *Laptop) drain() {
 	n, _ := l.envoy.Admin().ActiveRequests(ctx) // only for the log
 	l.cfg.Log.Info("draining", "active", n, "grace", l.cfg.Grace)
 	if err := l.envoy.Admin().Drain(ctx); err != nil {
-		l.cfg.Log.Warn("not all requests ended in time", "error", err)
+		l.cfg.Log.Warn("not all requests ended in time", "error", err, "cut", l.guard.EndAll())
 	}
 	settle, done := context.WithTimeout(context.Background(), settleTime)
 	defer done()

@@ -91,5 +91,7 @@ const (
 	DetailRevoked = "hop_revoked"
 	// DetailQuarantined is a cut by a quarantine.
 	DetailQuarantined = "hop_quarantined"
-	DetailDeadline    = "upstream_max_stream_duration_reached"
+	// DetailShutdown is a cut because the gateway goes down.
+	DetailShutdown = "hop_shutdown"
+	DetailDeadline = "upstream_max_stream_duration_reached"
 )
