@@ -5,12 +5,13 @@ GO ?= go
 TESTFLAGS ?=
 DEMOFLAGS ?=
 BENCHFLAGS ?=
-# How long `make fuzz` spends on each target, and what `make race` runs.
+# How long `make fuzz` spends on each target, how long `make soak` has streams come and go, and what `make race` runs.
 FUZZTIME ?= 10s
+SOAKTIME ?= 30m
 RACE ?= ./authz/... ./cmd/... ./gateway/controller/... ./gateway/infra/... ./gateway/source/file ./xds/...
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo longstream test race e2e lint fmt generate verify bench bench-streams fuzz envoy tools clean
+.PHONY: help build demo longstream test race e2e soak lint fmt generate verify bench bench-streams fuzz envoy tools clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -33,6 +34,9 @@ test: envoy ## Run the tests of all packages, on the real Envoy too; the whole i
 
 e2e: envoy ## Run the tests of the whole: real Envoy, real clients, the examples
 	HOPGATE_REQUIRE_ENVOY=1 $(GO) test -count=1 -timeout 20m $(TESTFLAGS) ./e2e/... ./examples/...
+
+soak: envoy ## Have streams of every kind come and go for SOAKTIME (30m), and look for what is left behind
+	HOPGATE_REQUIRE_ENVOY=1 $(GO) test -count=1 -timeout 0 -v $(TESTFLAGS) ./e2e/soak -soak $(SOAKTIME)
 
 race: envoy ## Run the tests of what is concurrent under the race detector (it needs a C compiler)
 	HOPGATE_REQUIRE_ENVOY=1 CGO_ENABLED=1 $(GO) test -race -short -timeout 30m $(TESTFLAGS) $(RACE)
