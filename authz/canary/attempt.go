@@ -99,11 +99,8 @@ func (p *Prover) Plan(q Question) (Plan, bool) {
 	return out, true
 }
 
-// nameOf names a hop of an attempt that is to be cut. Its parts are copied.
+// nameOf names a hop of an attempt that is to be cut.
 func nameOf(listener, mode, path string) string {
-	if listener != "" {
-		mode = "" // it is of tunnels
-	}
 	return strings.Join([]string{listener, mode, path}, " ")
 }
 

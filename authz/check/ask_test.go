@@ -43,6 +43,7 @@ type build struct {
 	maxPending int
 	budget     int64
 	noWorld    bool
+	canaries   Canaries
 }
 
 func open(t testing.TB, b build) *house {
@@ -68,6 +69,7 @@ func open(t testing.TB, b build) *house {
 	h.Service, err = New(Config{
 		Tokens: h.tokens, Secrets: newSecrets(b.env, f.Credentials), Recorder: h.recorder, Register: h.register, Budget: h.budget,
 		Now: now, Rand: h.random, Log: slog.New(slog.NewTextHandler(h.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Canaries: b.canaries,
 	})
 	if err != nil {
 		t.Fatal(err)
