@@ -73,23 +73,26 @@ func (p *Prover) dial(ctx context.Context, listener string) (net.Conn, error) {
 	return (&net.Dialer{}).DialContext(ctx, "unix", wire.CanarySocket(p.cfg.Dir, listener))
 }
 
-// reachWithin is how long the listeners of canaries may take to come: they
-// come with all else that a new Envoy is told.
-const reachWithin = 10 * time.Second
+// reachTimes is how many times the patience for an end the listeners of canaries
+// may take to come: they come with all else that a new Envoy is told.
+const reachTimes = 5
 
 // reachPoll is how often they are looked for.
 const reachPoll = 5 * time.Millisecond
 
 // reach waits until canaries can enter.
 func (p *Prover) reach(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, reachWithin)
+	ctx, cancel := context.WithTimeout(ctx, reachTimes*p.cfg.Patience)
 	defer cancel()
 	for _, l := range []string{wire.CanaryRoutes, wire.CanaryProxy} {
 		if err := p.await(ctx, l); err != nil {
 			return fmt.Errorf("no canary can enter by %s: %w", l, err)
 		}
 	}
-	return p.cfg.Configured(ctx)
+	if err := p.cfg.Configured(ctx); err != nil {
+		return fmt.Errorf("wait for Envoy to answer: %w", err)
+	}
+	return nil
 }
 
 func (p *Prover) await(ctx context.Context, listener string) error {

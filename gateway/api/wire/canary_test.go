@@ -1,0 +1,53 @@
+package wire
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// FuzzParseCanaryHost: what is read is what is written, and nothing else is.
+func FuzzParseCanaryHost(f *testing.F) {
+	for _, s := range []string{
+		CanaryHost(CanaryOne, ModeHosts), CanaryHost(CanaryTwo, ModeGuard), "", ".hopgate.invalid", "one.hopgate.invalid", "one..hopgate.invalid",
+		"one.hosts.hopgate.invalid.", "three.hosts.hopgate.invalid", "one.other.hopgate.invalid", "one.hosts.x.hopgate.invalid", "ONE.hosts.hopgate.invalid",
+	} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		d, m, ok := ParseCanaryHost(s)
+		if ok && (CanaryHost(d, m) != s || d != CanaryOne && d != CanaryTwo || m != ModeGuard && m != ModeInside && m != ModeHosts) {
+			t.Errorf("%q is read as %q, %q", s, d, m)
+		}
+	})
+}
+
+func TestCanaryHost(t *testing.T) {
+	t.Parallel()
+	for _, d := range []string{CanaryOne, CanaryTwo} {
+		for _, m := range []string{ModeGuard, ModeInside, ModeHosts} {
+			gotD, gotM, ok := ParseCanaryHost(CanaryHost(d, m))
+			if diff := cmp.Diff([]string{d, m}, []string{gotD, gotM}); diff != "" || !ok {
+				t.Errorf("differs (-want +got):\n%s", diff)
+			}
+		}
+	}
+}
+
+// TestCanaryTarget: it is read back, of no Gateway.
+func TestCanaryTarget(t *testing.T) {
+	t.Parallel()
+	for _, l := range []string{CanaryRoutes, CanaryProxy} {
+		want := CanaryTarget(l)
+		got, err := ParseTarget(want.String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("differs (-want +got):\n%s", diff)
+		}
+	}
+	if got, err := ParseTarget("e=route;l=routes"); err == nil {
+		t.Errorf("a route without a Gateway is read: %+v", got)
+	}
+}
