@@ -78,6 +78,34 @@ func newRig(t *testing.T) *rig {
 
 func (r *rig) serve() {
 	r.t.Helper()
+	s, served := r.open()
+	ctx, cancel := context.WithCancel(context.Background())
+	ran := make(chan error, 1)
+	go func() { ran <- r.Run(ctx, s.Stop) }()
+	r.stop = sync.OnceValue(func() error {
+		cancel()
+		err := <-ran
+		return errors.Join(err, <-served, r.conn.Close())
+	})
+}
+
+// serveAlone serves a guard that does not run, until the test ends.
+func (r *rig) serveAlone() {
+	r.t.Helper()
+	s, served := r.open()
+	r.t.Cleanup(func() {
+		s.Stop()
+		r.register.Shutdown()
+		r.closeExits()
+		if err := errors.Join(<-served, r.conn.Close(), r.Close()); err != nil {
+			r.t.Error(err)
+		}
+	})
+}
+
+// open begins to serve.
+func (r *rig) open() (*grpc.Server, <-chan error) {
+	r.t.Helper()
 	path := filepath.Join(testenv.ShortDir(r.t), "g.sock")
 	l, err := net.Listen("unix", path)
 	if err != nil {
@@ -88,15 +116,9 @@ func (r *rig) serve() {
 	if r.conn, err = grpc.NewClient("unix:"+path, grpc.WithTransportCredentials(insecure.NewCredentials())); err != nil {
 		r.t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	served, ran := make(chan error, 1), make(chan error, 1)
+	served := make(chan error, 1)
 	go func() { served <- s.Serve(l) }()
-	go func() { ran <- r.Run(ctx, s.Stop) }()
-	r.stop = sync.OnceValue(func() error {
-		cancel()
-		err := <-ran
-		return errors.Join(err, <-served, r.conn.Close())
-	})
+	return s, served
 }
 
 // key is that of a Gateway or of anything else in the tests' namespace.
