@@ -129,7 +129,7 @@ func gatewayCodes() []Code {
 		later(CredentialMissing, "the credential that the gateway holds for this is not to be had now"),
 		later(Overloaded, "the gateway has too much to read at once"),
 		later(Stale, "the gateway's policy is older than it may be"),
-		later(NotReady, "the gateway does not know this route yet"),
+		later(NotReady, "the gateway does not know this route yet, or has not proven its Envoy yet"),
 		later(ShuttingDown, "the gateway goes down, and the time that streams had to end is over"),
 		later(Internal, "the gateway failed to decide this"),
 	}

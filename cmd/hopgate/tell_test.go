@@ -8,6 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
+	"github.com/hopgate/hopgate/authz/canary"
 	"github.com/hopgate/hopgate/gateway/controller"
 	"github.com/hopgate/hopgate/gateway/source"
 	"github.com/hopgate/hopgate/gateway/translate"
@@ -76,6 +77,41 @@ func TestTeller(t *testing.T) {
 			}
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("it tells (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestTellerOfCanaries(t *testing.T) {
+	t.Parallel()
+	fails := func(fs ...canary.Failure) canary.Verdict { return canary.Verdict{Failed: fs} }
+	cut, relay := canary.Failure{Canary: canary.Cut, Saw: "routes: a stream flowed that nothing held"}, canary.Failure{Canary: canary.Relay, Saw: "no word"}
+	other := canary.Failure{Canary: canary.Cut, Saw: "it was open still"}
+	for _, tc := range []struct {
+		name     string
+		verdicts []canary.Verdict
+		want     []string
+	}{
+		{"all pass", []canary.Verdict{{}, {}}, nil},
+		{"one that does not pass, once, and then does", []canary.Verdict{fails(cut), fails(other), {}, {}}, []string{
+			"error: nothing is let through: Envoy fails the canary cut: routes: a stream flowed that nothing held",
+			"mended: Envoy passes the canary cut",
+		}},
+		{"one after another", []canary.Verdict{fails(cut), fails(relay)}, []string{
+			"error: nothing is let through: Envoy fails the canary cut: routes: a stream flowed that nothing held",
+			"error: nothing is let through: Envoy fails the canary relay: no word",
+			"mended: Envoy passes the canary cut",
+		}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			var got []string
+			tell := newTeller(func(s string) { got = append(got, s) })
+			for _, v := range tc.verdicts {
+				tell.proven(v)
+			}
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("told differs (-want +got):\n%s", diff)
 			}
 		})
 	}
