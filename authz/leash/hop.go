@@ -32,6 +32,7 @@ type Hop struct {
 
 	entered time.Time
 	state   atomic.Uint32 // a state
+	goodbye atomic.Bool   // the server of a WebSocket has said that it ends
 	young   int32         // guarded by the register's shard; its place among the young, or notYoung
 	keys    *slots        // guarded by the register's shard; nil while it is young
 	cut     func(Cut)     // guarded by the register's shard

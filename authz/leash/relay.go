@@ -299,6 +299,9 @@ func (r *relay) finish() {
 func (r *relay) stop() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if f, ok := r.gap.(*word.Frames); ok && f.Closed() {
+		r.hop.goodbye.Store(true)
+	}
 	r.finish()
 	r.spare()
 }

@@ -45,9 +45,10 @@ func (r *Register) Shutdown() {
 }
 
 // howEnded is howOf, but for a hop that the gateway took down with it, for one
-// whose hold could not be opened, and for one inside a tunnel: both expire at
-// one moment, and the tunnel's end looks to the inner hop like a client that
-// left.
+// whose hold could not be opened, for a WebSocket, whose end is that of its
+// connection and looks to Envoy as if somebody broke it off, and for one inside
+// a tunnel: both expire at one moment, and the tunnel's end looks to the inner
+// hop like a client that left.
 func (h *Hop) howEnded() audit.End {
 	switch {
 	case h.down:
@@ -56,6 +57,9 @@ func (h *Hop) howEnded() audit.End {
 		return audit.EndHoldMissing
 	}
 	how := howOf(h.cutBy, h.log)
+	if h.goodbye.Load() && (how == audit.EndUpstreamReset || how == audit.EndClientLeft) {
+		return audit.EndDone
+	}
 	if how == audit.EndClientLeft && h.Parent != (ID{}) && !h.until.IsZero() && !h.closed.Before(h.until) {
 		return audit.EndExpired
 	}

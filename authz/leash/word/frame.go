@@ -96,6 +96,9 @@ func (f *Frames) begin() {
 // Free reports whether a frame can be put in now.
 func (f *Frames) Free() bool { return f.have == 0 && f.left == 0 && !f.closed && !f.broken }
 
+// Closed reports whether the server has said that the WebSocket ends.
+func (f *Frames) Closed() bool { return f.closed }
+
 // Hopeless reports whether no frame can ever be put in any more.
 func (f *Frames) Hopeless() bool { return f.closed || f.broken }
 
