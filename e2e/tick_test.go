@@ -8,6 +8,9 @@ import (
 	"time"
 )
 
+// tickEvery is how often what streams says something.
+const tickEvery = 20 * time.Millisecond
+
 // ticks answers with a stream that never ends by itself, or at /poll not at all.
 func ticks(w http.ResponseWriter, r *http.Request) {
 	if strings.HasSuffix(r.URL.Path, "/poll") {
@@ -19,7 +22,7 @@ func ticks(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "text/event-stream")
-	tick(r.Context(), func() error {
+	tick(r.Context(), tickEvery, func() error {
 		if _, err := io.WriteString(w, "data: tick\n\n"); err != nil {
 			return err
 		}
@@ -37,15 +40,15 @@ func upgraded(w http.ResponseWriter) {
 	if _, err := io.WriteString(c, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"); err != nil {
 		return
 	}
-	tick(context.Background(), func() error {
+	tick(context.Background(), tickEvery, func() error {
 		_, err := io.WriteString(c, "\x81\x04tick")
 		return err
 	})
 }
 
 // tick does something again and again until it cannot.
-func tick(ctx context.Context, do func() error) {
-	t := time.NewTicker(20 * time.Millisecond)
+func tick(ctx context.Context, every time.Duration, do func() error) {
+	t := time.NewTicker(every)
 	defer t.Stop()
 	for do() == nil {
 		select {

@@ -5,10 +5,13 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
+	"math"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -33,6 +36,10 @@ type Gateway struct {
 
 	t    testing.TB
 	stop func() error
+
+	mu      sync.Mutex
+	read    int64          // guarded by mu; how far the record was read
+	records []audit.Record // guarded by mu
 }
 
 // Option changes how a Gateway is run.
@@ -138,14 +145,20 @@ func (g *Gateway) ProxyURL(token string) string {
 	return fmt.Sprintf("http://agent:%s@127.0.0.1:%d", token, g.Proxy)
 }
 
-// Records are all lines of the audit record by now.
+// Records are all lines of the audit record by now. Nobody may change them.
 func (g *Gateway) Records(t testing.TB) []audit.Record {
 	t.Helper()
-	raw, err := os.ReadFile(laptop.AuditFile(g.State))
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	f, err := os.Open(laptop.AuditFile(g.State))
 	if err != nil {
 		t.Fatal(err)
 	}
-	var out []audit.Record
+	defer f.Close()
+	raw, err := io.ReadAll(io.NewSectionReader(f, g.read, math.MaxInt64-g.read))
+	if err != nil {
+		t.Fatal(err)
+	}
 	for line := range bytes.Lines(raw) {
 		if !bytes.HasSuffix(line, []byte("\n")) {
 			break // it is being written
@@ -154,9 +167,9 @@ func (g *Gateway) Records(t testing.TB) []audit.Record {
 		if err != nil {
 			t.Fatalf("%v in %q", err, line)
 		}
-		out = append(out, r)
+		g.records, g.read = append(g.records, r), g.read+int64(len(line))
 	}
-	return out
+	return slices.Clip(g.records)
 }
 
 // Recorded waits for a record that fits.
