@@ -125,11 +125,11 @@ func entriesOf(es []*logdatav3.HTTPAccessLogEntry) *logv3.StreamAccessLogsMessag
 
 func endOf(id string) *logdatav3.HTTPAccessLogEntry {
 	return &logdatav3.HTTPAccessLogEntry{
-		CommonProperties: &logdatav3.AccessLogCommon{Metadata: &corev3.Metadata{FilterMetadata: map[string]*structpb.Struct{
-			wire.AuthzNamespace: {Fields: map[string]*structpb.Value{
+		CommonProperties: &logdatav3.AccessLogCommon{AccessLogType: logdatav3.AccessLogType_DownstreamEnd, Metadata: &corev3.Metadata{
+			FilterMetadata: map[string]*structpb.Struct{wire.AuthzNamespace: {Fields: map[string]*structpb.Value{
 				wire.MetaHopID: structpb.NewStringValue(id), wire.MetaHold: structpb.NewStringValue(wire.HoldNone),
-			}},
-		}}},
+			}}},
+		}},
 		Response: &logdatav3.HTTPResponseProperties{
 			ResponseCode: wrapperspb.UInt32(200), ResponseBodyBytes: 512, ResponseCodeDetails: "via_upstream",
 		},

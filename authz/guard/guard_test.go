@@ -387,8 +387,11 @@ func (r *rig) logEnd(hop string) {
 	}
 	meta := &structpb.Struct{Fields: map[string]*structpb.Value{wire.MetaHopID: structpb.NewStringValue(hop)}}
 	entry := &logdatav3.HTTPAccessLogEntry{
-		CommonProperties: &logdatav3.AccessLogCommon{Metadata: &corev3.Metadata{FilterMetadata: map[string]*structpb.Struct{wire.AuthzNamespace: meta}}},
-		Response:         &logdatav3.HTTPResponseProperties{ResponseCodeDetails: "via_upstream"},
+		CommonProperties: &logdatav3.AccessLogCommon{
+			Metadata:      &corev3.Metadata{FilterMetadata: map[string]*structpb.Struct{wire.AuthzNamespace: meta}},
+			AccessLogType: logdatav3.AccessLogType_DownstreamEnd,
+		},
+		Response: &logdatav3.HTTPResponseProperties{ResponseCodeDetails: "via_upstream"},
 	}
 	if err := s.Send(&logv3.StreamAccessLogsMessage{LogEntries: &logv3.StreamAccessLogsMessage_HttpLogs{
 		HttpLogs: &logv3.StreamAccessLogsMessage_HTTPAccessLogEntries{LogEntry: []*logdatav3.HTTPAccessLogEntry{entry}},

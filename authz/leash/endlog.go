@@ -10,7 +10,8 @@ import (
 	"github.com/hopgate/hopgate/gateway/api/wire"
 )
 
-// EndLog serves the access log by which Envoy tells how hops ended.
+// EndLog serves the access log by which Envoy tells how hops ended, and what it
+// has counted of those that go on.
 type EndLog struct {
 	logv3.UnimplementedAccessLogServiceServer
 	register *Register
@@ -42,6 +43,17 @@ func (e *EndLog) entry(m *logdatav3.HTTPAccessLogEntry) {
 	if err != nil {
 		return
 	}
+	switch c.GetAccessLogType() {
+	case logdatav3.AccessLogType_DownstreamPeriodic:
+		e.register.Saw(id, m.GetRequest().GetRequestBodyBytes(), m.GetResponse().GetResponseBodyBytes())
+	case logdatav3.AccessLogType_DownstreamEnd:
+		e.ended(id, m)
+	default: // it says nothing of the end: the hop goes on
+	}
+}
+
+func (e *EndLog) ended(id ID, m *logdatav3.HTTPAccessLogEntry) {
+	c := m.GetCommonProperties()
 	flags := c.GetResponseFlags()
 	e.register.Logged(id, Logged{
 		In:         m.GetRequest().GetRequestBodyBytes(),

@@ -49,7 +49,7 @@ func entry(hop, details string, change ...func(*logdatav3.HTTPAccessLogEntry)) *
 	e := &logdatav3.HTTPAccessLogEntry{
 		CommonProperties: &logdatav3.AccessLogCommon{
 			Metadata: &corev3.Metadata{FilterMetadata: map[string]*structpb.Struct{wire.AuthzNamespace: meta}},
-			Duration: durationpb.New(1500 * time.Millisecond), ResponseFlags: &logdatav3.ResponseFlags{},
+			Duration: durationpb.New(1500 * time.Millisecond), ResponseFlags: &logdatav3.ResponseFlags{}, AccessLogType: logdatav3.AccessLogType_DownstreamEnd,
 		},
 		Request: &logdatav3.HTTPRequestProperties{RequestBodyBytes: 10},
 		Response: &logdatav3.HTTPResponseProperties{
@@ -100,8 +100,10 @@ func TestEndLog(t *testing.T) {
 			Logged{In: 10, Out: 20, Duration: 1500 * time.Millisecond, Status: 200, Details: "http2.remote_reset", ClientLeft: true},
 		},
 		{
-			"nothing but an id", func(hop string) *logdatav3.HTTPAccessLogEntry {
-				return &logdatav3.HTTPAccessLogEntry{CommonProperties: &logdatav3.AccessLogCommon{Metadata: entry(hop, "").GetCommonProperties().GetMetadata()}}
+			"nothing but an id, and that it is the end", func(hop string) *logdatav3.HTTPAccessLogEntry {
+				return &logdatav3.HTTPAccessLogEntry{CommonProperties: &logdatav3.AccessLogCommon{
+					Metadata: entry(hop, "").GetCommonProperties().GetMetadata(), AccessLogType: logdatav3.AccessLogType_DownstreamEnd,
+				}}
 			},
 			audit.EndDone,
 			Logged{},
@@ -167,5 +169,73 @@ func TestEndLogEndsWithEnvoy(t *testing.T) {
 		if err := NewEndLog(r).StreamAccessLogs(&logStream{end: end}); !errors.Is(err, want) {
 			t.Errorf("the stream ends with %v, and StreamAccessLogs with %v", end, err)
 		}
+	}
+}
+
+// TestOnlyTheEndEnds a hop: what Envoy says before it of a hop that goes on, or
+// of anything else, does not.
+func TestOnlyTheEndEnds(t *testing.T) {
+	t.Parallel()
+	for number, name := range logdatav3.AccessLogType_name {
+		kind := logdatav3.AccessLogType(number)
+		if kind == logdatav3.AccessLogType_DownstreamEnd {
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for _, held := range []bool{true, false} {
+				synctest.Test(t, func(t *testing.T) {
+					r := newRig(t, Config{})
+					hop := &Hop{ID: idOf(1), Held: held}
+					if err := r.Enter(hop); err != nil {
+						t.Fatal(err)
+					}
+					if held {
+						r.Open(hop.ID, false, func(Cut) {})
+					}
+					begun := time.Now()
+					said := func(kind logdatav3.AccessLogType, in, out uint64) {
+						e := entry(hop.ID.String(), "via_upstream", func(e *logdatav3.HTTPAccessLogEntry) {
+							e.CommonProperties.AccessLogType, e.Request.RequestBodyBytes, e.Response.ResponseBodyBytes = kind, in, out
+						})
+						s := &logStream{messages: []*logv3.StreamAccessLogsMessage{message(e)}, end: io.EOF}
+						if err := NewEndLog(r.Register).StreamAccessLogs(s); err != nil {
+							t.Errorf("StreamAccessLogs = %v", err)
+						}
+					}
+					time.Sleep(10 * time.Second)
+					said(kind, 3, 4)
+					time.Sleep(10 * time.Second)
+					said(kind, 5, 6)
+					time.Sleep(time.Minute)
+					if _, lives := r.Live(hop.ID); !lives || r.Len() != 1 {
+						t.Fatal("the hop has ended")
+					}
+					want := Stream{Hop: hop.ID.String(), Since: begun}
+					if kind == logdatav3.AccessLogType_DownstreamPeriodic {
+						want.BytesIn, want.BytesOut, want.Seen = 5, 6, begun.Add(20*time.Second)
+					}
+					if diff := cmp.Diff([]Stream{want}, r.Streams()); diff != "" {
+						t.Errorf("it is told as (-want +got):\n%s", diff)
+					}
+					if held {
+						if !r.Cut(hop.ID, Cut{Code: "x", Detail: wire.DetailRevoked}) {
+							t.Error("it can be cut no more")
+						}
+						r.Closed(hop.ID)
+						if r.Len() != 1 {
+							t.Error("it is over before Envoy has said how it ended")
+						}
+					}
+					said(logdatav3.AccessLogType_DownstreamEnd, 7, 8)
+					said(kind, 9, 10) // late: it is over
+					r.mu.Lock()
+					defer r.mu.Unlock()
+					if len(r.logs) != 1 || r.logs[0].In != 7 || r.logs[0].Out != 8 {
+						t.Errorf("it ended with %+v", r.logs)
+					}
+				})
+			}
+		})
 	}
 }

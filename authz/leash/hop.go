@@ -41,7 +41,8 @@ type Hop struct {
 	cutBy   Cut           // guarded by the register's shard
 	closed  time.Time     // guarded by the register's shard
 	log     *Logged       // guarded by the register's shard; nil, or logged
-	logged  Logged        // guarded by the register's shard
+	logged  Logged        // guarded by the register's shard; what is counted so far, until log is set
+	seen    time.Duration // guarded by the register's shard; how old it was when that was counted; 0: never
 	down    bool          // guarded by the register's shard; the gateway went down first
 }
 

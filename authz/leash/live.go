@@ -33,6 +33,7 @@ func (r *Register) Streams() []Stream {
 	for _, h := range hops {
 		s := Stream{Hop: h.ID.String(), Since: h.entered}
 		s.Until, s.Last = r.Until(h.ID)
+		r.describeSeen(h, &s)
 		if h.Parent != (ID{}) {
 			s.Parent = h.Parent.String()
 		}
