@@ -24,9 +24,12 @@ const (
 	KindAgent Kind = "agent"
 	// KindPeer is a workload, by its SPIFFE ID.
 	KindPeer Kind = "peer"
+	// KindEveryone is every hop: of an object of which nobody knows whom it
+	// names. It has no value, and people cannot order it.
+	KindEveryone Kind = "everyone"
 )
 
-// Known reports whether k is a Kind.
+// Known reports whether k is a Kind that people can name.
 func (k Kind) Known() bool {
 	switch k {
 	case KindToken, KindTxn, KindSubject, KindAgent, KindPeer:
@@ -85,6 +88,8 @@ func (o *Order) Check() error {
 	switch {
 	case o.Verb != VerbRevoke && o.Verb != VerbQuarantine:
 		return fmt.Errorf("check order: verb %q is not revoke or quarantine", o.Verb)
+	case o.Kind == KindEveryone:
+		return o.checkEveryone()
 	case !o.Kind.Known():
 		return fmt.Errorf("check order: kind %q is not token, txn, subject, agent or peer", o.Kind)
 	case o.Value == "" || len(o.Value) > maxValue:
@@ -99,6 +104,16 @@ func (o *Order) Check() error {
 		return errors.New("check order: it would be over before it begins")
 	case o.Verb == VerbRevoke && len(o.Except) > 0:
 		return errors.New("check order: what is revoked has no places that stay open")
+	}
+	return checkPlaces(o.Except)
+}
+
+func (o *Order) checkEveryone() error {
+	switch {
+	case o.Verb != VerbQuarantine || o.Value != "" || o.Domain != "":
+		return errors.New("check order: everyone is quarantined, and has no value and no trust domain")
+	case !o.Until.After(o.Since):
+		return errors.New("check order: it would be over before it begins")
 	}
 	return checkPlaces(o.Except)
 }

@@ -77,6 +77,9 @@ func (s *Store) Add(o Order) (Order, error) {
 	if err := o.Check(); err != nil {
 		return o, err
 	}
+	if !o.Kind.Known() {
+		return o, fmt.Errorf("keep order: kind %q is not for people", o.Kind)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.forget()
@@ -134,14 +137,16 @@ func (s *Store) Cut(h *Hop, now time.Time) (Order, bool) {
 		return Order{}, false
 	}
 	var found *standing
-	h.keys(func(k Key) bool {
+	look := func(k Key) bool {
 		for i := range idx[k] {
 			if o := &idx[k][i]; o.cuts(h, now) && (found == nil || before(&o.Order, &found.Order) < 0) {
 				found = o
 			}
 		}
 		return false
-	})
+	}
+	look(Key{Kind: KindEveryone})
+	h.keys(look)
 	if found == nil {
 		return Order{}, false
 	}

@@ -131,6 +131,43 @@ func TestCut(t *testing.T) {
 	}
 }
 
+// TestEveryone is cut off by an object, and by no person.
+func TestEveryone(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	o := Order{ID: "Quarantine/q", Verb: VerbQuarantine, Kind: KindEveryone, Until: r.now.Add(time.Hour), Except: []Place{{Host: "docs.example"}}}
+	if err := r.SetObjects([]Order{o}); err != nil {
+		t.Fatal(err)
+	}
+	for _, h := range []Hop{{}, {Claims: claims()}, {Peer: "spiffe://corp/a", Host: "a.example"}} {
+		if got, ok := r.Cut(&h, r.now); !ok || got.ID != o.ID {
+			t.Errorf("%+v is not cut off", h)
+		}
+	}
+	if _, ok := r.Cut(&Hop{Host: "docs.example"}, r.now); ok {
+		t.Error("a place that stays open is closed")
+	}
+	if _, ok := r.Cut(&Hop{}, o.Until); ok {
+		t.Error("it is cut off when the order is over")
+	}
+	if _, err := r.Add(o); err == nil {
+		t.Error("a person has cut everyone off")
+	}
+	for name, change := range map[string]func(*Order){
+		"revoked":        func(o *Order) { o.Verb = VerbRevoke },
+		"with a value":   func(o *Order) { o.Value = "x" },
+		"in a domain":    func(o *Order) { o.Domain = domain },
+		"over already":   func(o *Order) { o.Until = o.Since },
+		"with odd hosts": func(o *Order) { o.Except = []Place{{}} },
+	} {
+		bad := o
+		change(&bad)
+		if bad.Check() == nil {
+			t.Errorf("everyone %s is an order", name)
+		}
+	}
+}
+
 func TestTheStrongestOrderIsTold(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)

@@ -61,6 +61,8 @@ func quarantines(f *feedv1.Snapshot) ([]contain.Order, error) {
 			o.Kind = contain.KindToken
 		case v1alpha1.QuarantinePeer:
 			o.Kind = contain.KindPeer
+		case feedv1.QuarantineEveryone:
+			o.Kind = contain.KindEveryone
 		default:
 			return nil, fmt.Errorf("read quarantine %s: type %q is not known", q.Name, q.Type)
 		}
@@ -79,7 +81,7 @@ func quarantines(f *feedv1.Snapshot) ([]contain.Order, error) {
 // each that is believed.
 func inDomains(o contain.Order, q *feedv1.Quarantine, believed []feedv1.TrustDomain) []contain.Order {
 	switch {
-	case q.Type == v1alpha1.QuarantinePeer:
+	case q.Type == v1alpha1.QuarantinePeer, q.Type == feedv1.QuarantineEveryone:
 		return []contain.Order{o}
 	case q.Domain != feedv1.Key{}:
 		o.Domain = q.Domain.String()

@@ -109,6 +109,7 @@ func TestQuarantinesOfAFeed(t *testing.T) {
 	}
 	f.TrustDomains = []feedv1.TrustDomain{{Key: key("corp")}, {Key: key("lab")}}
 	f.Quarantines = append(f.Quarantines, feedv1.Quarantine{Name: "everywhere", Type: v1alpha1.QuarantineAgent, Value: "coder", Until: until})
+	f.Quarantines = append(f.Quarantines, feedv1.Quarantine{Name: "anybody", Type: feedv1.QuarantineEveryone, Until: until})
 	got, err := quarantines(f)
 	if err != nil {
 		t.Fatal(err)
@@ -131,6 +132,7 @@ func TestQuarantinesOfAFeed(t *testing.T) {
 		{string(contain.KindPeer), ""},
 		{string(contain.KindAgent), "agents/corp"},
 		{string(contain.KindAgent), "agents/lab"},
+		{string(contain.KindEveryone), ""},
 	}
 	if diff := cmp.Diff(want, shown); diff != "" {
 		t.Errorf("orders differ (-want +got):\n%s", diff)

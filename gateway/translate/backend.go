@@ -23,7 +23,7 @@ type backendFact struct {
 	Closed *destination
 }
 
-// destination is a host name and port.
+// destination is a host name and port; 0: every one.
 type destination struct {
 	Hostname string
 	Port     uint16

@@ -22,7 +22,11 @@ func translateCredential(r *reader, ref source.Ref) {
 	if !ok || v == nil {
 		return
 	}
-	backend := refOf(v.Spec.TargetRef.Kind, ref.Namespace, v.Spec.TargetRef.Name)
+	if o.Broken != nil {
+		r.brokenCredential(o, v)
+		return
+	}
+	backend := targetOf(o, v)
 	feed, err := r.credential(o, v, backend)
 	if entry, ok := guarded(feed, err); ok {
 		r.run.Put(&r.t.credentials, entry.Key.String(), seal(entry))
@@ -34,6 +38,53 @@ func translateCredential(r *reader, ref source.Ref) {
 		ancestors = []source.Ref{backend}
 	}
 	r.status(Status{Ref: ref, Policy: policyStatus(ancestors, c)})
+}
+
+// brokenCredential keeps the backend of a Credential that cannot be read
+// closed: the agent's own header would go, or none. Where nobody knows which
+// one it is for, that is all that it can be for.
+func (r *reader) brokenCredential(o source.Object, v *v1alpha1.Credential) {
+	target := targetOf(o, v)
+	backends, name := []source.Ref{target}, func(source.Ref) string { return o.Ref.Name }
+	if target.Kind == "" {
+		backends = r.backendsIn(target.Namespace)
+		name = func(b source.Ref) string { return strings.Join([]string{o.Ref.Name, b.Kind, b.Namespace, b.Name}, ".") }
+	}
+	for _, b := range backends {
+		entry := feedv1.Credential{
+			Key: feedv1.Key{Namespace: o.Ref.Namespace, Name: name(b)}, Backend: backendName(b), Rejected: o.Broken.Reason,
+		}
+		r.run.Put(&r.t.credentials, entry.Key.String(), seal(entry))
+	}
+	c := conditions{generation: v.Generation}
+	c.accepted(reject(reasonInvalid, "%s: what it is for is closed", o.Broken.Reason))
+	about := target
+	if target.Kind == "" {
+		about = o.Ref
+	}
+	r.status(Status{Ref: o.Ref, Policy: policyStatus([]source.Ref{about}, c)})
+}
+
+// backendsIn are all backends of a namespace; empty: of any.
+func (r *reader) backendsIn(namespace string) []source.Ref {
+	var out []source.Ref
+	for _, kind := range []string{kindXBackend, kindService} {
+		for _, o := range r.members(allOf(kind, namespace)) {
+			out = append(out, o.Ref)
+		}
+	}
+	return out
+}
+
+// hasCredential says whether there is a Credential that is for a backend, or
+// may be.
+func (r *reader) hasCredential(backend source.Ref) bool {
+	for _, target := range []source.Ref{backend, {Namespace: backend.Namespace}, {}} {
+		if len(r.members(credentialsOf(target))) > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // guarded is what guards are told of a Credential; false: nothing. Of one that

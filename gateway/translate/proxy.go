@@ -141,9 +141,15 @@ func (b *proxyBuilder) destinations() {
 	b.tables(surfaces)
 }
 
-// ownXBackends are those of the Gateway's namespace, the oldest first.
+// ownXBackends are those of the Gateway's namespace, and those that may be of
+// it, the oldest first.
 func (b *proxyBuilder) ownXBackends() []source.Object {
 	list := b.r.members(allOf(kindXBackend, b.ref.Namespace))
+	for _, o := range b.r.members(allOf(kindXBackend, anyNamespace)) {
+		if o.Ref.Namespace != b.ref.Namespace {
+			list = append(list, o)
+		}
+	}
 	slices.SortStableFunc(list, func(x, y source.Object) int {
 		return x.Value.GetCreationTimestamp().Time.Compare(y.Value.GetCreationTimestamp().Time)
 	})
@@ -163,7 +169,7 @@ func (b *proxyBuilder) claim(ref source.Ref, f *backendFact) (destination, bool)
 }
 
 func (b *proxyBuilder) special(ref source.Ref, x *externalBackend) bool {
-	return x.Surface != plain() || len(b.r.members(credentialsOf(ref))) > 0
+	return x.Surface != plain() || b.r.hasCredential(ref)
 }
 
 // destinationTaken is the text of a mark; empty: the destination is free.

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	discoveryv1 "k8s.io/api/discovery/v1"
+	gatewayxv1alpha1 "sigs.k8s.io/gateway-api/apisx/v1alpha1"
 
 	"github.com/hopgate/hopgate/gateway/api/v1alpha1"
 	"github.com/hopgate/hopgate/gateway/source"
@@ -72,9 +73,31 @@ func placesOf(o source.Object) []topic {
 		service := refOf(kindService, o.Ref.Namespace, v.Labels[discoveryv1.LabelServiceName])
 		places = append(places, topic{space: onSlices, ref: service})
 	case *v1alpha1.Credential:
-		places = append(places, credentialsOf(refOf(v.Spec.TargetRef.Kind, o.Ref.Namespace, v.Spec.TargetRef.Name)))
+		places = append(places, credentialsOf(targetOf(o, v)))
+	case *gatewayxv1alpha1.XBackend:
+		if o.Broken != nil && o.Broken.NamespaceUnknown {
+			places = append(places, allOf(o.Ref.Kind, anyNamespace))
+		}
 	}
 	return places
+}
+
+// anyNamespace stands for the namespace of what may be of any. No namespace is
+// named so.
+const anyNamespace = "*"
+
+// targetOf is the backend that a Credential is for. Of one that cannot be read
+// it has no kind: then it is every backend of the namespace, or of all.
+func targetOf(o source.Object, v *v1alpha1.Credential) source.Ref {
+	t := v.Spec.TargetRef
+	switch {
+	case o.Broken == nil || !o.Broken.TargetsUnknown && !o.Broken.NamespaceUnknown:
+		return refOf(t.Kind, o.Ref.Namespace, t.Name)
+	case o.Broken.NamespaceUnknown:
+		return source.Ref{}
+	default:
+		return source.Ref{Namespace: o.Ref.Namespace}
+	}
 }
 
 // allOf is the topic of all objects of a kind; namespace empty: of all.

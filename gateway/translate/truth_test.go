@@ -4,11 +4,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/hopgate/hopgate/gateway/api/feedv1"
 	"github.com/hopgate/hopgate/gateway/source"
 )
 
@@ -53,6 +55,10 @@ func calmParts(tr *Translator, r Result) map[string]any {
 func calmFeed(out map[string]any, r Result, mine func(string) bool) {
 	for _, g := range r.Feed.Gateways {
 		if mine(g.Key.Namespace) {
+			// What may be of any namespace closes a destination in this one too.
+			g.Egress.Backends = slices.DeleteFunc(slices.Clone(g.Egress.Backends), func(b feedv1.Backend) bool {
+				return b.Rejected != "" && !strings.Contains(b.Ref, "/calm/")
+			})
 			out["feed gateway "+g.Key.String()] = g
 		}
 	}

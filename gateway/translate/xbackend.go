@@ -25,12 +25,16 @@ type externalBackend struct {
 const backendProtocolWSS = gatewayxv1alpha1.BackendProtocol("WSS")
 
 func readXBackend(r *reader, ref source.Ref) {
-	v, ok := get[*gatewayxv1alpha1.XBackend](r, kindXBackend, ref.Namespace, ref.Name)
-	if !ok {
+	o, ok := r.object(ref)
+	v, _ := o.Value.(*gatewayxv1alpha1.XBackend)
+	if !ok || v == nil {
 		return
 	}
 	f := &backendFact{}
 	x, err := r.external(v)
+	if o.Broken != nil {
+		err = reject(reasonInvalid, "%s", o.Broken.Reason)
+	}
 	if err != nil {
 		f.Reason, f.Message = rejected(err)
 		f.Closed = claimed(v)
@@ -41,10 +45,14 @@ func readXBackend(r *reader, ref source.Ref) {
 }
 
 // claimed is the destination of an XBackend, whatever else is wrong about it.
+// Without a port it is every port.
 func claimed(v *gatewayxv1alpha1.XBackend) *destination {
 	port := v.Spec.Port.Port
-	if v.Spec.ExternalHostname == nil || port < 1 || port > 65535 {
+	if v.Spec.ExternalHostname == nil {
 		return nil
+	}
+	if port < 1 || port > 65535 {
+		port = 0
 	}
 	host, ok := hostName(string(v.Spec.ExternalHostname.Hostname))
 	if !ok {

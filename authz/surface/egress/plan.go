@@ -79,6 +79,10 @@ func NewPlan(c PlanConfig) (*Plan, []Warning) {
 			warnings = append(warnings, Warning{b.Ref, "has no host name that can be reached"})
 			continue
 		}
+		if b.Port == 0 && b.Rejected == "" {
+			b.Rejected = "has no port"
+			warnings = append(warnings, Warning{b.Ref, "has no port; it is closed on every one"})
+		}
 		p.backends[Destination{Host: name, Port: b.Port}] = &b
 	}
 	return p, warnings
@@ -134,9 +138,18 @@ func hostAddress(a netip.Addr) bool {
 // Space is what addresses are judged by.
 func (p *Plan) Space() *Space { return p.space }
 
+// backend is the XBackend of a host name and port; nil: there is none. One that
+// was not accepted may have every port.
+func (p *Plan) backend(d Destination) *feedv1.Backend {
+	if b := p.backends[Destination{Host: d.Host, Port: d.Port}]; b != nil {
+		return b
+	}
+	return p.backends[Destination{Host: d.Host}]
+}
+
 // Route says how d is reached. The error is a *Refusal.
 func (p *Plan) Route(d Destination) (Way, error) {
-	w := Way{Backend: p.backends[Destination{Host: d.Host, Port: d.Port}]}
+	w := Way{Backend: p.backend(d)}
 	if h, ok := p.hosts[d.Host]; ok {
 		return h.route(w, d.Port)
 	}

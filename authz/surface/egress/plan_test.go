@@ -102,6 +102,40 @@ func TestRoute(t *testing.T) {
 	}
 }
 
+// TestBackendOfEveryPort: an XBackend that was not accepted, whose port nobody
+// knows, closes its host name, but for what another one has.
+func TestBackendOfEveryPort(t *testing.T) {
+	t.Parallel()
+	c := planConfig()
+	c.Egress.Backends = append(c.Egress.Backends,
+		feedv1.Backend{Ref: "XBackend/a/broken", Hostname: "mcp.example", Rejected: "spec.port: is required"},
+		feedv1.Backend{Ref: "XBackend/a/odd", Hostname: "odd.example", Mode: wire.ModeGuard, Cluster: "XBackend/a/odd"})
+	p, _ := egress.NewPlan(c)
+	for at, want := range map[string]struct {
+		ref    string
+		closed bool
+	}{
+		"mcp.example:443": {"XBackend/a/mcp", false}, "mcp.example:8443": {"XBackend/a/broken", true}, "mcp.example:80": {"XBackend/a/broken", true},
+		"odd.example:443": {"XBackend/a/odd", true}, "api.example:443": {"", false},
+	} {
+		d, err := egress.ParseAuthority(at, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w, err := p.Route(d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ref := ""
+		if w.Backend != nil {
+			ref = w.Backend.Ref
+		}
+		if ref != want.ref || w.Closed() != want.closed {
+			t.Errorf("%s is of %q, closed %v, want %q, %v", at, ref, w.Closed(), want.ref, want.closed)
+		}
+	}
+}
+
 func TestPlanWarnings(t *testing.T) {
 	t.Parallel()
 	c := planConfig()

@@ -96,7 +96,8 @@ type Backend struct {
 	// Provider is the dialect of a Models surface.
 	Provider string `json:"provider,omitempty"`
 	// Rejected is why the XBackend was not accepted; then nothing reaches the
-	// destination, and Surface, Mode and Cluster are not known.
+	// destination, and Surface, Mode and Cluster are not known. Port 0 is every
+	// port then.
 	Rejected string `json:"rejected,omitempty"`
 }
 
@@ -162,12 +163,16 @@ type Credential struct {
 	Rejected string `json:"rejected,omitempty"`
 }
 
+// QuarantineEveryone is the type of a Quarantine of which nobody knows whom it
+// names. It has no value.
+const QuarantineEveryone v1alpha1.QuarantineType = "Everyone"
+
 // Quarantine is something that is cut off until a time.
 type Quarantine struct {
 	Name string                  `json:"name"`
 	Type v1alpha1.QuarantineType `json:"type"`
-	// Domain is zero for a peer; for every other type that is each trust domain
-	// of the feed.
+	// Domain is zero for a peer and for everyone; for every other type that is
+	// each trust domain of the feed.
 	Domain Key    `json:"domain,omitzero"`
 	Value  string `json:"value"`
 	// Except are places that stay open.

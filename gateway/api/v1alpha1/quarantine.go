@@ -58,6 +58,7 @@ type QuarantineSpec struct {
 // QuarantineTarget is what is cut off.
 //
 // +kubebuilder:validation:XValidation:rule="(self.type == 'Peer') != has(self.trustDomainRef)",message="every type but Peer needs trustDomainRef, and Peer has none"
+// +kubebuilder:validation:XValidation:rule="self.type != 'Token' || self.value.matches('^[0-9a-f]{16}$')",message="a token is named by 16 lower-case hexadecimal digits, as records have it"
 type QuarantineTarget struct {
 	// Type is Agent (any link of the chain of actors, so that those are cut
 	// off too that act for it), Subject, Transaction, Token or Peer.
