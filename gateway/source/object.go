@@ -55,9 +55,11 @@ type Object struct {
 	// Hash is over the content of Value, in hex. Two objects of one Ref and
 	// one Hash are equal, and share Value when they come from one source.
 	Hash string
-	// Broken is nil for a good object. Only an AccessPolicy is ever delivered
-	// broken: one that cannot be accepted and has no last good version. It
-	// must deny whatever it guards.
+	// Broken is nil for a good object. Only what closes something is ever
+	// delivered broken, when it cannot be accepted and has no last good version:
+	// an AccessPolicy, which must deny whatever it guards, an XBackend and a
+	// Credential, whose destination must stay closed, and a Quarantine, which
+	// must cut off whatever it names.
 	Broken *Breakage
 }
 
@@ -76,13 +78,15 @@ type Origin struct {
 type Breakage struct {
 	// Reason is for a person, without a place.
 	Reason string
-	// NamespaceUnknown: the policy may belong to any namespace. Then the Ref
+	// NamespaceUnknown: the object may belong to any namespace. Then the Ref
 	// has DefaultNamespace.
 	NamespaceUnknown bool
 	// NameUnknown: the Ref has a name that was made up. It always has where the
 	// namespace is unknown.
 	NameUnknown bool
-	// TargetsUnknown: Value's targetRefs may be incomplete. The policy may
-	// guard anything that an AccessPolicy of its namespace can.
+	// TargetsUnknown: an AccessPolicy's targetRefs may be incomplete, and it may
+	// guard anything that one of its namespace can. A Credential may be for any
+	// backend of its namespace. What is missing of an XBackend or a Quarantine is
+	// empty in Value: any port, any type, anybody, every trust domain, no end.
 	TargetsUnknown bool
 }

@@ -30,6 +30,12 @@ const (
 	EffectNotServed Effect = "not served"
 	// EffectDenied: a policy that cannot be read denies what it guards.
 	EffectDenied Effect = "denies what it guards until it is mended"
+	// EffectClosed: what an XBackend or a Credential that cannot be read is for
+	// is not reachable.
+	EffectClosed Effect = "what it is for is closed until it is mended"
+	// EffectCutOff: a Quarantine that cannot be read holds for all that it may
+	// have named.
+	EffectCutOff Effect = "cuts off all that it may name until it is mended"
 	// EffectFirst: of several the first serves.
 	EffectFirst Effect = "the first one serves"
 )

@@ -20,9 +20,13 @@
 // places. The last accepted version serves; without one the first, by path and
 // then position. Twice with one content is a warning.
 //
-// An AccessPolicy that cannot be accepted and has no last accepted version is
-// delivered with Broken set: it must deny what it guards. An AccessPolicy that
-// is written twice, with two contents and no last accepted version, as well.
+// What closes something and cannot be accepted is delivered with Broken set
+// where it has no last accepted version: an AccessPolicy must deny what it
+// guards, the destination of an XBackend and the backend of a Credential must
+// stay closed, a Quarantine must cut off whatever it may name. An XBackend whose
+// host name cannot be read closes nothing, since nobody knows what. An
+// AccessPolicy that is written twice, with two contents and no last accepted
+// version, is broken as well.
 //
 // With a LastGood store this holds over a restart, but for paths that cannot be
 // listed at the start: there the user is told, and nothing serves from them.

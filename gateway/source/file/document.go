@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"path/filepath"
 	"strings"
 
@@ -38,9 +37,9 @@ type outcome struct {
 	object source.Object
 	// id is what is known of the object.
 	id identity
-	// policy is the broken AccessPolicy that a bad document stands for where
-	// there is nothing better.
-	policy   *source.Object
+	// broken is the object that a bad document stands for where there is nothing
+	// better; nil: nothing.
+	broken   *source.Object
 	problems []source.Problem
 }
 
@@ -59,7 +58,7 @@ func (d *documents) read(c chunk) (out outcome) {
 		if recover() != nil {
 			out = d.unconverted(c, withKind(map[string]any{}, c.text), []textProblem{{
 				message: "reading it ended in an internal error",
-			}})
+			}}, beginning)
 		}
 	}()
 	if len(c.text) > maxDocumentBytes {
@@ -75,7 +74,7 @@ func (d *documents) read(c chunk) (out outcome) {
 	if root == nil {
 		return outcome{chunk: c, state: skipped}
 	}
-	value, problems, whole := convert(root)
+	value, problems, inFull := convert(root)
 	obj, isMapping := value.(map[string]any)
 	if !isMapping && len(problems) == 0 {
 		problems = []textProblem{{line: root.Line, column: root.Column, message: "is no object", mend: "write apiVersion, kind, metadata and spec"}}
@@ -83,11 +82,11 @@ func (d *documents) read(c chunk) (out outcome) {
 	if len(problems) == 0 {
 		return d.check(c, root, obj)
 	}
-	if v := readHeader(obj); whole && isMapping && v.problem != nil && !v.meant {
+	if v := readHeader(obj); inFull && isMapping && v.problem != nil && !v.meant {
 		// Not one of ours: its problems are not ours either.
 		return d.refused(c, root, obj, v)
 	}
-	return d.unconverted(c, obj, problems)
+	return d.unconverted(c, obj, problems, gaps)
 }
 
 func (d *documents) parse(text []byte) (*yaml.Node, *textProblem) {
@@ -108,7 +107,7 @@ func (d *documents) check(c chunk, root *yaml.Node, obj map[string]any) outcome 
 	}
 	id := identify(v.kind, obj, true)
 	// The checker changes what it is given.
-	keep := shallow(obj)
+	keep := copied(obj, readDepth)
 	value, findings := d.checker.Check(v.kind, obj)
 	out := outcome{chunk: c, line: c.line + root.Line - 1, id: id, problems: d.fromFindings(c, root, id.shown(), findings)}
 	if value != nil {
@@ -122,7 +121,7 @@ func (d *documents) check(c chunk, root *yaml.Node, obj map[string]any) outcome 
 		out.problems = append(out.problems, d.fromText(c, id.shown(), []textProblem{{message: err.Error()}})...)
 	}
 	out.state = bad
-	out.policy = d.brokenPolicy(out, keep, true)
+	out.broken = d.broken(out, keep, whole)
 	return out
 }
 
@@ -145,23 +144,23 @@ func (d *documents) refused(c chunk, root *yaml.Node, obj map[string]any, v verd
 	p.Line, p.Column = c.line+line-1, column
 	out.problems = []source.Problem{p}
 	if out.state == bad {
-		out.policy = d.brokenPolicy(out, obj, true)
+		out.broken = d.broken(out, obj, whole)
 	}
 	return out
 }
 
 // unconverted is for YAML that is no JSON data. obj is what could be read.
-func (d *documents) unconverted(c chunk, obj map[string]any, problems []textProblem) outcome {
+func (d *documents) unconverted(c chunk, obj map[string]any, problems []textProblem, e extent) outcome {
 	out := outcome{chunk: c, line: c.contentLine(), state: bad, id: identify(meantKind(obj), obj, false)}
 	out.problems = d.fromText(c, out.id.shown(), problems)
-	out.policy = d.brokenPolicy(out, obj, false)
+	out.broken = d.broken(out, obj, e)
 	return out
 }
 
 // unreadable is for text that does not parse.
 func (d *documents) unreadable(c chunk, problem *textProblem) outcome {
 	obj := prefix(c.text, problem)
-	return d.unconverted(c, obj, []textProblem{*problem})
+	return d.unconverted(c, obj, []textProblem{*problem}, beginning)
 }
 
 func (d *documents) fromText(c chunk, ref source.Ref, problems []textProblem) []source.Problem {
@@ -210,11 +209,11 @@ func (o outcome) moved(c chunk) outcome {
 	again.line += shift
 	again.object.Origin.Line += shift
 	again.object.Origin.Document = c.document
-	if o.policy != nil {
-		policy := *o.policy
-		policy.Origin.Line += shift
-		policy.Origin.Document = c.document
-		again.policy = &policy
+	if o.broken != nil {
+		broken := *o.broken
+		broken.Origin.Line += shift
+		broken.Origin.Document = c.document
+		again.broken = &broken
 	}
 	again.problems = make([]source.Problem, len(o.problems))
 	for i, p := range o.problems {
@@ -260,14 +259,15 @@ func textHash(text []byte) string {
 	return hex.EncodeToString(sum[:16])
 }
 
-// shallow copies what brokenPolicy reads: two levels.
-func shallow(obj map[string]any) map[string]any {
+// readDepth is how deep what is read of a bad document lies in mappings.
+const readDepth = 4
+
+// copied copies mappings that lie in each other, to a depth.
+func copied(obj map[string]any, depth int) map[string]any {
 	out := make(map[string]any, len(obj))
 	for key, v := range obj {
-		if inner, ok := v.(map[string]any); ok {
-			level := make(map[string]any, len(inner))
-			maps.Copy(level, inner)
-			v = level
+		if inner, ok := v.(map[string]any); ok && depth > 1 {
+			v = copied(inner, depth-1)
 		}
 		out[key] = v
 	}

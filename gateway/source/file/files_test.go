@@ -293,7 +293,7 @@ func TestPanicIsAProblem(t *testing.T) {
 	t.Parallel()
 	docs := documents{checker: nil, shown: "a.yaml"}
 	o := docs.read(chunk{line: 3, document: 1, text: []byte("apiVersion: hopgate.dev/v1alpha1\nkind: AccessPolicy\nmetadata: {name: a}\n")})
-	if o.state != bad || len(o.problems) != 1 || o.problems[0].Line != 3 || o.policy == nil || !o.policy.Broken.TargetsUnknown {
+	if o.state != bad || len(o.problems) != 1 || o.problems[0].Line != 3 || o.broken == nil || !o.broken.Broken.TargetsUnknown {
 		t.Errorf("%+v", o)
 	}
 }

@@ -24,12 +24,15 @@ func prefix(text []byte, problem *textProblem) map[string]any {
 	return withKind(obj, text)
 }
 
-// withKind looks for the kind of an AccessPolicy in the text where the
-// readable beginning has none.
+// withKind looks in the text for a kind that closes something, where the
+// readable beginning has none. An XBackend of which not even that can be read
+// closes nothing.
 func withKind(obj map[string]any, text []byte) map[string]any {
-	policy := regexp.MustCompile(`\bkind["']?[ \t]*:[ \t]*["']?AccessPolicy\b`)
-	if _, ok := obj["kind"].(string); !ok && policy.Match(text) {
-		obj["kind"] = "AccessPolicy"
+	closing := regexp.MustCompile(`\bkind["']?[ \t]*:[ \t]*["']?(AccessPolicy|Credential|Quarantine)\b`)
+	if _, ok := obj["kind"].(string); !ok {
+		if m := closing.FindSubmatch(text); m != nil {
+			obj["kind"] = string(m[1])
+		}
 	}
 	return obj
 }
@@ -44,35 +47,70 @@ func meantKind(obj map[string]any) source.Kind {
 	return kindNamed(name)
 }
 
-// brokenPolicy is what a bad document that was meant to be an AccessPolicy is
-// delivered as: its name and targets as far as they can be read. Whatever may
-// be wrong about them is reported as unknown, to be taken at its widest. It
-// returns nil for every other kind.
-func (d *documents) brokenPolicy(out outcome, obj map[string]any, complete bool) *source.Object {
+// extent is how much of a document was read.
+type extent int
+
+const (
+	// whole: it is JSON data.
+	whole extent = iota
+	// gaps: it was parsed to its end, but for values that are none, and names
+	// that are there twice.
+	gaps
+	// beginning: the lines before the one where it breaks, or none.
+	beginning
+)
+
+// broken is what a bad document is delivered as, if it was meant to close
+// something: its name, and what it closes as far as that can be read. Whatever
+// may be wrong about them is reported as unknown, to be taken at its widest. It
+// returns nil for kinds that open.
+func (d *documents) broken(out outcome, obj map[string]any, e extent) *source.Object {
 	id := out.id
-	if id.ref.Group != source.GroupHopgate || id.ref.Kind != "AccessPolicy" {
-		return nil
-	}
-	targets, sure := lenientTargets(obj)
-	b := &source.Breakage{
-		Reason:           firstError(out.problems),
-		NamespaceUnknown: !id.namespaceKnown,
-		NameUnknown:      !id.known(),
-		TargetsUnknown:   !sure || !complete,
-	}
 	ref := id.ref
-	if b.NameUnknown {
+	if !id.known() {
 		// A name that another object may have would hide that one. Two documents
-		// of one text deny the same.
+		// of one text close the same.
 		ref.Name = "unreadable-" + textHash(out.chunk.text)[:12]
+	}
+	value, sure := lenient(ref, obj, e)
+	if value == nil {
+		return nil
 	}
 	return &source.Object{
 		Ref:    ref,
-		Value:  barePolicy(ref, targets),
+		Value:  value,
 		Origin: source.Origin{File: d.shown, Line: out.line, Document: out.chunk.document},
 		Hash:   textHash(out.chunk.text),
-		Broken: b,
+		Broken: &source.Breakage{
+			Reason:           firstError(out.problems),
+			NamespaceUnknown: !id.namespaceKnown,
+			NameUnknown:      !id.known(),
+			TargetsUnknown:   !sure,
+		},
 	}
+}
+
+// lenient reads of a bad document what it closes; nil: it is of a kind that
+// closes nothing, or nobody knows what. It is sure when what it gives is all
+// that the document can have meant.
+func lenient(ref source.Ref, obj map[string]any, e extent) (value source.Typed, sure bool) {
+	spec, _ := obj["spec"].(map[string]any)
+	switch {
+	case ref.Group == source.GroupGatewayX && ref.Kind == kindXBackend:
+		return lenientXBackend(ref, spec)
+	case ref.Group != source.GroupHopgate:
+		return nil, false
+	}
+	switch ref.Kind {
+	case kindPolicy:
+		targets, sure := lenientTargets(obj)
+		return barePolicy(ref, targets), sure && e == whole
+	case kindCredential:
+		return lenientCredential(ref, spec, e)
+	case kindQuarantine:
+		return lenientQuarantine(ref, spec, e)
+	}
+	return nil, false
 }
 
 func barePolicy(ref source.Ref, targets []gatewayv1.LocalPolicyTargetReferenceWithSectionName) *v1alpha1.AccessPolicy {

@@ -108,11 +108,28 @@ func (s *settler) fallBack(ref source.Ref, c claim) source.Effect {
 		s.after[ref] = old
 		return source.EffectKept
 	}
-	if c.policy != nil {
-		s.after[c.policy.Ref] = accepted{object: *c.policy, path: c.file.entry.path, chunk: c.chunk}
-		return source.EffectDenied
+	return s.serveBroken(c.broken, c.file, c.chunk)
+}
+
+// serveBroken serves what a bad document stands for, if it stands for anything.
+func (s *settler) serveBroken(o *source.Object, f *parsed, c chunk) source.Effect {
+	if o == nil {
+		return source.EffectNotServed
 	}
-	return source.EffectNotServed
+	s.after[o.Ref] = accepted{object: *o, path: f.entry.path, chunk: c}
+	return brokenEffect(o.Ref)
+}
+
+// brokenEffect is what a broken object does.
+func brokenEffect(ref source.Ref) source.Effect {
+	switch ref.Kind {
+	case kindPolicy:
+		return source.EffectDenied
+	case kindQuarantine:
+		return source.EffectCutOff
+	default:
+		return source.EffectClosed
+	}
 }
 
 // several settles an object that is written more than once.
@@ -129,14 +146,15 @@ func (s *settler) several(ref source.Ref, claims []claim) {
 	s.reportTwice(claims, source.Error, effect)
 }
 
-// choose serves one of several: the last good one, without one the first; but
-// of an AccessPolicy none, then.
+// choose serves one of several: the last good one, without one the first good
+// one; but of an AccessPolicy none, then. Where none is good the first that is
+// broken holds.
 func (s *settler) choose(ref source.Ref, claims []claim) source.Effect {
 	if old, ok := s.before[ref]; ok {
 		s.after[ref] = old
 		return source.EffectKept
 	}
-	if ref.Group == source.GroupHopgate && ref.Kind == "AccessPolicy" {
+	if ref.Group == source.GroupHopgate && ref.Kind == kindPolicy {
 		s.after[ref] = accepted{object: contested(ref, claims), path: claims[0].file.entry.path, chunk: claims[0].chunk}
 		return source.EffectDenied
 	}
@@ -146,7 +164,7 @@ func (s *settler) choose(ref source.Ref, claims []claim) source.Effect {
 			return source.EffectFirst
 		}
 	}
-	return source.EffectNotServed
+	return s.serveBroken(claims[0].broken, claims[0].file, claims[0].chunk)
 }
 
 // reportTwice names the places to each other.
@@ -180,8 +198,8 @@ func contested(ref source.Ref, claims []claim) source.Object {
 	for _, c := range claims {
 		object := &c.object
 		if c.state != good {
-			object = c.policy
-			b.TargetsUnknown = b.TargetsUnknown || c.policy.Broken.TargetsUnknown
+			object = c.broken
+			b.TargetsUnknown = b.TargetsUnknown || c.broken.Broken.TargetsUnknown
 		}
 		hash += object.Hash
 		of := object.Value.(*v1alpha1.AccessPolicy).Spec.TargetRefs
@@ -223,20 +241,11 @@ func (s *settler) unnamed(f *parsed) {
 
 func (s *settler) unnamedDocument(f *parsed, o *outcome) {
 	n := s.keep(f, source.Kind{Group: o.id.ref.Group, Kind: o.id.ref.Kind})
-	if n == 0 && o.policy != nil {
-		s.after[o.policy.Ref] = accepted{object: *o.policy, path: f.entry.path, chunk: o.chunk}
+	if n > 0 {
+		s.report(o.problems, source.EffectKept)
+		return
 	}
-	s.report(o.problems, effectOf(n, o.policy))
-}
-
-func effectOf(kept int, policy *source.Object) source.Effect {
-	switch {
-	case kept > 0:
-		return source.EffectKept
-	case policy != nil:
-		return source.EffectDenied
-	}
-	return source.EffectNotServed
+	s.report(o.problems, s.serveBroken(o.broken, f, o.chunk))
 }
 
 // keep serves on what came from a file and is nowhere now; only of one kind,
