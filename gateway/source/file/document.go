@@ -106,8 +106,11 @@ func (d *documents) check(c chunk, root *yaml.Node, obj map[string]any) outcome 
 		return d.refused(c, root, obj, v)
 	}
 	id := identify(v.kind, obj, true)
-	// The checker changes what it is given.
-	keep := copied(obj, readDepth)
+	var keep map[string]any
+	if closing(id.ref) {
+		// The checker changes what it is given.
+		keep = copied(obj, readDepth)
+	}
 	value, findings := d.checker.Check(v.kind, obj)
 	out := outcome{chunk: c, line: c.line + root.Line - 1, id: id, problems: d.fromFindings(c, root, id.shown(), findings)}
 	if value != nil {

@@ -94,23 +94,21 @@ func (d *documents) broken(out outcome, obj map[string]any, e extent) *source.Ob
 // closes nothing, or nobody knows what. It is sure when what it gives is all
 // that the document can have meant.
 func lenient(ref source.Ref, obj map[string]any, e extent) (value source.Typed, sure bool) {
-	spec, _ := obj["spec"].(map[string]any)
-	switch {
-	case ref.Group == source.GroupGatewayX && ref.Kind == kindXBackend:
-		return lenientXBackend(ref, spec)
-	case ref.Group != source.GroupHopgate:
+	if !closing(ref) {
 		return nil, false
 	}
+	spec, _ := obj["spec"].(map[string]any)
 	switch ref.Kind {
+	case kindXBackend:
+		return lenientXBackend(ref, spec)
 	case kindPolicy:
 		targets, sure := lenientTargets(obj)
 		return barePolicy(ref, targets), sure && e == whole
 	case kindCredential:
 		return lenientCredential(ref, spec, e)
-	case kindQuarantine:
+	default:
 		return lenientQuarantine(ref, spec, e)
 	}
-	return nil, false
 }
 
 func barePolicy(ref source.Ref, targets []gatewayv1.LocalPolicyTargetReferenceWithSectionName) *v1alpha1.AccessPolicy {

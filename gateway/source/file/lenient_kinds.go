@@ -24,6 +24,17 @@ const (
 	kindXBackend   = "XBackend"
 )
 
+// closing says whether an object of this kind closes something.
+func closing(ref source.Ref) bool {
+	switch ref.Group {
+	case source.GroupGatewayX:
+		return ref.Kind == kindXBackend
+	case source.GroupHopgate:
+		return ref.Kind == kindPolicy || ref.Kind == kindCredential || ref.Kind == kindQuarantine
+	}
+	return false
+}
+
 // lenientXBackend reads the destination: without a host name there is none, and
 // without a port it is every one.
 func lenientXBackend(ref source.Ref, spec map[string]any) (source.Typed, bool) {
