@@ -62,7 +62,31 @@ func discoverBy(c *clusterv3.Cluster, k cache, s Settings) {
 	}}
 }
 
+// How long a connection is kept that nobody uses. What goes through a proxy
+// has a pool for each hop (see hashable), so that nobody ever will: what is
+// reached that way alone is given up soon, and a name, which may be, sooner than
+// the hour that Envoy would keep it.
+const (
+	idleOfHop  = 5 * time.Second
+	idleOfName = time.Minute
+)
+
 func protocolOptions(b *graph.Backend) *httpv3.HttpProtocolOptions {
+	o := protocolOf(b)
+	switch b.Kind {
+	case graph.BackendAddresses:
+		o.CommonHttpProtocolOptions = idleFor(idleOfHop)
+	case graph.BackendName:
+		o.CommonHttpProtocolOptions = idleFor(idleOfName)
+	}
+	return o
+}
+
+func idleFor(d time.Duration) *corev3.HttpProtocolOptions {
+	return &corev3.HttpProtocolOptions{IdleTimeout: dur(d)}
+}
+
+func protocolOf(b *graph.Backend) *httpv3.HttpProtocolOptions {
 	switch {
 	case b.Protocol == graph.ProtocolHTTP2:
 		return explicitHTTP2(&corev3.Http2ProtocolOptions{})

@@ -178,6 +178,37 @@ func TestClusterByKind(t *testing.T) {
 	}
 }
 
+// TestIdleConnectionsGo: a hop through a proxy has a pool of its own, and what is
+// left in it is of no use to anybody.
+func TestIdleConnectionsGo(t *testing.T) {
+	t.Parallel()
+	idle := func(c *clusterv3.Cluster) time.Duration {
+		var o httpv3.HttpProtocolOptions
+		if err := c.GetTypedExtensionProtocolOptions()[protocolOptionsName].UnmarshalTo(&o); err != nil {
+			t.Fatal(err)
+		}
+		return o.GetCommonHttpProtocolOptions().GetIdleTimeout().AsDuration()
+	}
+	for kind, want := range map[graph.BackendKind]time.Duration{
+		graph.BackendEndpoints: 0, graph.BackendAddresses: 5 * time.Second, graph.BackendName: time.Minute,
+	} {
+		for _, p := range []graph.Protocol{graph.ProtocolHTTP1, graph.ProtocolHTTP2, graph.ProtocolAuto} {
+			c, err := Cluster(&graph.Backend{Name: "b", Kind: kind, Protocol: p, Hostname: "x.example", Port: 443, TLS: &graph.BackendTLS{ServerName: "x.example"}}, testSettings())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := idle(c); got != want {
+				t.Errorf("%s %s: idle for %s, want %s", kind, p, got, want)
+			}
+		}
+	}
+	for _, k := range []cache{cacheGuard, cacheInside} {
+		if got := idle(directCluster(k, testSettings())); got != 5*time.Second {
+			t.Errorf("%s: idle for %s", k, got)
+		}
+	}
+}
+
 func checkCluster(t *testing.T, c *clusterv3.Cluster, cacheName string, h2 bool) {
 	t.Helper()
 	got := ""

@@ -15,6 +15,7 @@ import (
 	rawbufferv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/raw_buffer/v3"
 	exprv1 "google.golang.org/genproto/googleapis/api/expr/v1alpha1"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/anypb"
 
 	"github.com/hopgate/hopgate/gateway/api/wire"
 )
@@ -163,6 +164,9 @@ func directCluster(k cache, s Settings) *clusterv3.Cluster {
 		Name: directName(k), ConnectTimeout: dur(connectTimeout), CircuitBreakers: manyOf(),
 		PerConnectionBufferLimitBytes: u32(listenerBuffer),
 	}
+	o := explicitHTTP1()
+	o.CommonHttpProtocolOptions = idleFor(idleOfHop)
+	c.TypedExtensionProtocolOptions = map[string]*anypb.Any{protocolOptionsName: pack(o)}
 	discoverBy(c, k, s)
 	return c
 }
