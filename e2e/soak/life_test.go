@@ -2,6 +2,7 @@ package soak
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -95,11 +96,17 @@ func (s *soak) live(ctx context.Context, l life) {
 }
 
 // gateOr forgives a gated stream that it did not begin where its gate was not
-// open all the while.
+// open all the while, and a stream that its server reset that it did before
+// Envoy had read its answer, which is lost then.
 func (s *soak) gateOr(l life, begun time.Time, err error) {
-	if l.manner == refused && s.gate.moved(begun) {
+	status, answered := errors.AsType[statusError](err)
+	switch {
+	case l.manner == refused && s.gate.moved(begun):
 		s.tally.denied.Add(1)
 		<-time.After(gateEvery / 10)
+		return
+	case l.manner == serverResets && answered && (status == http.StatusBadGateway || status == http.StatusServiceUnavailable):
+		s.tally.lived(l)
 		return
 	}
 	s.tally.fail(fmt.Errorf("%s, %s: open: %w", l.kind.name, l.manner, err))

@@ -73,6 +73,7 @@ func newSoak(t *testing.T) *soak {
 	t.Helper()
 	s := &soak{site: newUpstream(t), gate: &gate{}, tally: newTally(), told: os.Stderr, begun: time.Now()}
 	s.Gateway = testgateway.Run(t, s.objects(grpcPort(t)))
+	s.tally.told = func(err error) { s.say("FAILED %v", err) }
 	s.gate.write = func(open bool) { s.Write("policy.yaml", s.policy(open)) }
 	client, err := admin.NewClient(s.State)
 	if err != nil {

@@ -13,6 +13,9 @@ import (
 
 // tally is what happened.
 type tally struct {
+	// told is called with the first failures, as they come.
+	told func(error)
+
 	opened, denied, ordered, missed atomic.Int64
 
 	mu     sync.Mutex
@@ -58,6 +61,7 @@ func (t *tally) fail(err error) {
 	t.failed++
 	if len(t.errs) < mostErrors {
 		t.errs = append(t.errs, err)
+		t.told(err)
 	}
 }
 
