@@ -37,6 +37,7 @@ func manager(sh shape, c cache, table string, s Settings) *listenerv3.Filter {
 		CommonHttpProtocolOptions:     &corev3.HttpProtocolOptions{HeadersWithUnderscoresAction: underscores(sh)},
 		EarlyHeaderMutationExtensions: []*corev3.TypedExtensionConfig{strip(sh)},
 		AccessLog:                     accessLogs(),
+		AccessLogOptions:              &hcmv3.HttpConnectionManager_HcmAccessLogOptions{AccessLogFlushInterval: dur(logEvery)},
 		LocalReplyConfig:              localReplies(s.Replies),
 		RouteSpecifier: &hcmv3.HttpConnectionManager_Rds{Rds: &hcmv3.Rds{
 			ConfigSource: ads(), RouteConfigName: table,

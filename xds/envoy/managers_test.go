@@ -11,6 +11,8 @@ import (
 	earlyv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/http/early_header_mutation/header_mutation/v3"
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/testing/protocmp"
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/hopgate/hopgate/gateway/api/wire"
 )
@@ -143,6 +145,11 @@ func TestEveryHopIsLogged(t *testing.T) {
 		f := m.GetAccessLog()[0].GetFilter().GetMetadataFilter()
 		if f.GetMatcher().GetFilter() != wire.AuthzNamespace || f.GetMatcher().GetPath()[0].GetKey() != wire.MetaHopID || f.GetMatchIfKeyNotFound().GetValue() {
 			t.Errorf("%s logs by %v", listener, f)
+		}
+		// More often than at the end, and never when it begins: the guard knows that.
+		want := &hcmv3.HttpConnectionManager_HcmAccessLogOptions{AccessLogFlushInterval: durationpb.New(10 * time.Second)}
+		if diff := cmp.Diff(want, m.GetAccessLogOptions(), protocmp.Transform()); diff != "" {
+			t.Errorf("%s logs at other times (-want +got):\n%s", listener, diff)
 		}
 	})
 }

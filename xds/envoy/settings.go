@@ -56,6 +56,8 @@ const (
 	holdReply = 500 * time.Millisecond
 	// logFlush is how late the end of a hop is known.
 	logFlush = 100 * time.Millisecond
+	// logEvery is how often Envoy says of a hop that goes on what it has counted.
+	logEvery = 10 * time.Second
 )
 
 // Sizes of HTTP/2 towards clients.
