@@ -50,10 +50,14 @@ func newWay(a *attempt, listener, mode string, dial func(context.Context) (net.C
 	var h2c http.Protocols
 	h2c.SetUnencryptedHTTP2(true)
 	return &way{listener: listener, mode: mode, secret: a.secret, transport: &http.Transport{
-		Protocols:   &h2c,
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx) },
+		Protocols: &h2c,
+		// Of a connection that is not idle yet when it is closed for that.
+		IdleConnTimeout: idleFor,
+		DialContext:     func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx) },
 	}}
 }
+
+const idleFor = time.Second
 
 func (w *way) close() { w.transport.CloseIdleConnections() }
 
@@ -128,13 +132,13 @@ func (p *Prover) connect(ctx context.Context, a *attempt, host string) (_ net.Co
 	if _, err := fmt.Fprintf(c, "CONNECT %s HTTP/1.1\r\nHost: %s\r\n%s: %s\r\n\r\n", target, target, wire.HeaderTxnToken, a.secret); err != nil {
 		return nil, err
 	}
-	in := bufio.NewReader(c)
-	res, err := http.ReadResponse(in, &http.Request{Method: http.MethodConnect})
+	res, err := http.ReadResponse(bufio.NewReader(c), &http.Request{Method: http.MethodConnect})
 	if err != nil {
 		return nil, err
 	}
+	defer res.Body.Close() // nothing is read of a tunnel's, which is c
 	if res.StatusCode != http.StatusOK {
-		rest, _ := io.ReadAll(io.LimitReader(in, maxAnswer)) // as far as it goes
+		rest, _ := io.ReadAll(io.LimitReader(res.Body, maxAnswer)) // as far as it goes
 		return nil, fmt.Errorf("a tunnel was %s", answered(res, rest))
 	}
 	return c, nil

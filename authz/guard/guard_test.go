@@ -63,9 +63,12 @@ func config(t *testing.T) (Config, ed25519.PublicKey, *lines) {
 }
 
 // newRig makes a guard and serves it; Run has begun.
-func newRig(t *testing.T) *rig {
+func newRig(t *testing.T, change ...func(*Config)) *rig {
 	t.Helper()
 	cfg, pub, out := config(t)
+	for _, c := range change {
+		c(&cfg)
+	}
 	g, err := New(cfg)
 	if err != nil {
 		t.Fatal(err)
