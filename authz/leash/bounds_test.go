@@ -76,7 +76,12 @@ func TestAHoldThatEnvoyCouldNotOpen(t *testing.T) {
 			r.Open(h.ID, false, func(Cut) {})
 			r.Closed(h.ID)
 			r.Logged(h.ID, Logged{Details: "ext_proc_error_gRPC_error_14{upstream_reset}", Status: 503})
-		}, audit.EndUpstreamFailed},
+		}, audit.EndLost},
+		{"opened and broken while it was answered", func(r *rig, h *Hop) {
+			r.Open(h.ID, false, func(Cut) {})
+			r.Closed(h.ID)
+			r.Logged(h.ID, Logged{Details: "ext_proc_error_gRPC_error_13{upstream_reset_after_response_started{connection_termination}}", Status: 200})
+		}, audit.EndLost},
 		{"not opened, for the client had left", func(r *rig, h *Hop) {
 			r.Logged(h.ID, Logged{Details: "downstream_remote_disconnect"})
 		}, audit.EndClientLeft},

@@ -20,6 +20,8 @@ func howOf(c Cut, l *Logged) audit.End {
 		return how
 	}
 	switch {
+	case strings.HasPrefix(l.Details, holdFailed):
+		return audit.EndLost
 	case l.ClientLeft || leftByDetail(l.Details):
 		return audit.EndClientLeft
 	case l.Details == "via_upstream":
@@ -52,7 +54,8 @@ func timedOut(d string) bool {
 	}
 }
 
-// holdFailed is how Envoy's words begin for a hold that it could not open.
+// holdFailed is how Envoy's words begin for a hold that it could not open, or
+// that broke.
 const holdFailed = "ext_proc_error"
 
 func orElse(how, other audit.End) audit.End {
