@@ -10,7 +10,7 @@ import (
 )
 
 // Ready reports whether everything is served that can be. Without the guard's
-// socket nothing new is decided, whatever was ready before.
+// socket an Envoy that starts anew serves nothing, whatever was ready before.
 func (l *Laptop) Ready() bool {
 	return l.xds.Ready() && l.envoy.PID() != 0 && l.guard.Ready() && there(l.Socket())
 }

@@ -36,7 +36,7 @@ func (l *Laptop) watchRuntime(ctx context.Context, every time.Duration) error {
 		}
 		if !told && !there(l.Socket()) {
 			told = true
-			l.cfg.Log.Error("something removed the guard's socket: what is new is refused until hopgate is started again", "socket", l.Socket())
+			l.cfg.Log.Error("something removed the guard's socket: hops are decided by the connections that are there, and an Envoy that starts anew serves nothing until hopgate is started again", "socket", l.Socket())
 		}
 	}
 }
