@@ -34,6 +34,16 @@ type matrix struct {
 
 func newMatrix(t *testing.T, busy chan struct{}, objects map[string]string) *matrix {
 	t.Helper()
+	m := prepareMatrix(t, busy, objects)
+	m.Launch(func(c *laptop.Config) { c.Grace = drainGrace })
+	testenv.Wait(t, "the gateway to be ready", m.Ready)
+	m.reach(t)
+	return m
+}
+
+// prepareMatrix is newMatrix without starting anything.
+func prepareMatrix(t *testing.T, busy chan struct{}, objects map[string]string) *matrix {
+	t.Helper()
 	m := &matrix{stage: newStage(t), busy: busy, gone: map[string]bool{}, keys: map[string]string{}}
 	all := map[string]string{
 		"services.yaml": testgateway.Listeners + service("page", m.stage.site.port(), plain, "/page") + service("tools", m.stage.site.port(), mcp, "/mcp") +
@@ -45,14 +55,32 @@ func newMatrix(t *testing.T, busy chan struct{}, objects map[string]string) *mat
 	}
 	m.Gateway = testgateway.New(t, all)
 	m.configure(func() {})
-	m.Launch(func(c *laptop.Config) { c.Grace = drainGrace })
-	testenv.Wait(t, "the gateway to be ready", m.Ready)
+	return m
+}
+
+// reach finds the door for people.
+func (m *matrix) reach(t *testing.T) {
+	t.Helper()
 	client, err := admin.NewClient(m.State)
 	if err != nil {
 		t.Fatal(err)
 	}
 	m.admin = client
-	return m
+}
+
+// lives is how many hops live whose transaction's name begins so.
+func (m *matrix) lives(t *testing.T, prefix string) (n int) {
+	t.Helper()
+	all, err := m.admin.Streams(t.Context(), admin.Filter{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range all {
+		if strings.HasPrefix(s.Txn, prefix) {
+			n++
+		}
+	}
+	return n
 }
 
 // ports are those that a proxy's client may go to.
@@ -152,19 +180,11 @@ func (m *matrix) open(t *testing.T, r *reason, group string, paces ...brief) []*
 		}
 		m.halve(t, c)
 	}
-	lives := func() (n int) {
-		for _, s := range m.Guard().Streams() {
-			if strings.HasPrefix(s.Txn, r.name+", "+group+", ") {
-				n++
-			}
-		}
-		return n
-	}
 	want := 0
 	for _, c := range cells {
 		want += c.hops()
 	}
-	testenv.Wait(t, fmt.Sprintf("%d streams to be live", want), func() bool { return lives() == want })
+	testenv.Wait(t, fmt.Sprintf("%d streams to be live", want), func() bool { return m.lives(t, r.name+", "+group+", ") == want })
 	return cells
 }
 
@@ -225,14 +245,9 @@ func (m *matrix) run(t *testing.T, r reason, group string, paces ...brief) {
 			m.ended(t, &r, c, due(c))
 		})
 	}
-	testenv.Wait(t, "the register to have forgotten them", func() bool {
-		for _, s := range m.Guard().Streams() {
-			if strings.HasPrefix(s.Txn, r.name+", "+group+", ") {
-				return false
-			}
-		}
-		return true
-	})
+	if r.end != audit.EndShutdown {
+		testenv.Wait(t, "the register to have forgotten them", func() bool { return m.lives(t, r.name+", "+group+", ") == 0 })
+	}
 }
 
 // late is by how much a stream may end after it is due, on a busy machine. The
