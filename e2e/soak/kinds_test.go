@@ -24,8 +24,6 @@ type request struct {
 // kind is a kind of stream.
 type kind struct {
 	name string
-	// hops is how many hops one of them is at most.
-	hops int
 	// word is true where a client is told why it is cut off.
 	word bool
 	open func(context.Context, *soak, request) (*stream, error)
@@ -36,37 +34,37 @@ const toolCall = `{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name"
 // kinds are all kinds that end in every manner.
 func kinds() []*kind {
 	return []*kind{
-		{"events", 1, false, func(ctx context.Context, s *soak, r request) (*stream, error) {
+		{"events", false, func(ctx context.Context, s *soak, r request) (*stream, error) {
 			return s.ask(ctx, "GET", pathEvents, "", r)
 		}},
-		{"events h2", 1, false, func(ctx context.Context, s *soak, r request) (*stream, error) {
+		{"events h2", false, func(ctx context.Context, s *soak, r request) (*stream, error) {
 			return s.ask2(ctx, &h2.Request{Method: "GET", Path: pathEvents}, r)
 		}},
-		{"tool", 1, true, func(ctx context.Context, s *soak, r request) (*stream, error) {
+		{"tool", true, func(ctx context.Context, s *soak, r request) (*stream, error) {
 			r.header = append(r.header, [2]string{"content-type", "application/json"})
 			return s.ask(ctx, "POST", pathTools, toolCall, r)
 		}},
-		{"tool h2", 1, true, func(ctx context.Context, s *soak, r request) (*stream, error) {
+		{"tool h2", true, func(ctx context.Context, s *soak, r request) (*stream, error) {
 			r.header = append(r.header, [2]string{"content-type", "application/json"})
 			return s.ask2(ctx, &h2.Request{Method: "POST", Path: pathTools, Body: []byte(toolCall)}, r)
 		}},
-		{"websocket", 1, true, func(ctx context.Context, s *soak, r request) (*stream, error) {
+		{"websocket", true, func(ctx context.Context, s *soak, r request) (*stream, error) {
 			r.header = append(r.header, [2]string{"connection", "Upgrade"}, [2]string{"upgrade", "websocket"},
 				[2]string{"sec-websocket-version", "13"}, [2]string{"sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="})
 			return s.ask(ctx, "GET", pathSocket, "", r)
 		}},
-		{"grpc", 1, false, func(ctx context.Context, s *soak, r request) (*stream, error) {
+		{"grpc", false, func(ctx context.Context, s *soak, r request) (*stream, error) {
 			r.header = append(r.header, [2]string{"content-type", "application/grpc"}, [2]string{"te", "trailers"})
 			return s.ask2(ctx, &h2.Request{Method: "POST", Path: pathWatch, Body: make([]byte, 5)}, r)
 		}},
-		{"tunnel", 2, false, tunnel},
-		{"tunnel h2", 2, false, tunnel2},
+		{"tunnel", false, tunnel},
+		{"tunnel h2", false, tunnel2},
 	}
 }
 
 // gated is the kind that a policy ends.
 func gated() *kind {
-	return &kind{"gated", 1, false, func(ctx context.Context, s *soak, r request) (*stream, error) {
+	return &kind{"gated", false, func(ctx context.Context, s *soak, r request) (*stream, error) {
 		return s.ask2(ctx, &h2.Request{Method: "GET", Path: pathGated}, r)
 	}}
 }

@@ -204,6 +204,7 @@ func verdicts(m *meter, base, end look, t *tally) judgement {
 		number("open files", end.files, base.files+few()),
 		number("open files of Envoy", end.envoyFiles, base.envoyFiles+few()),
 		number("ends that were ordered and did not come", int(t.missed.Load()), 0),
+		number("streams that the guard was too slow for", int(t.late.Load()), 2+int(t.opened.Load())/50),
 		number("streams that did not live as they had to", t.failures(), 0),
 	}
 }

@@ -16,7 +16,8 @@ type tally struct {
 	// told is called with the first failures, as they come.
 	told func(error)
 
-	opened, denied, ordered, missed atomic.Int64
+	// late are streams that were denied because the guard was too slow.
+	opened, denied, ordered, missed, late atomic.Int64
 
 	mu     sync.Mutex
 	lives  map[string]map[manner]int // guarded by mu; by kind
@@ -83,7 +84,7 @@ func (t *tally) report(tt *testing.T) {
 
 // line is all of it in short.
 func (t *tally) line() string {
-	return fmt.Sprintf("opened %d, ordered %d, missed %d, failed %d", t.opened.Load(), t.ordered.Load(), t.missed.Load(), t.failures())
+	return fmt.Sprintf("opened %d, ordered %d, missed %d, late %d, failed %d", t.opened.Load(), t.ordered.Load(), t.missed.Load(), t.late.Load(), t.failures())
 }
 
 func (t *tally) String() string {
