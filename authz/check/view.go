@@ -6,6 +6,7 @@ import (
 
 	"google.golang.org/protobuf/encoding/protowire"
 
+	"github.com/hopgate/hopgate/authz/rawproto"
 	"github.com/hopgate/hopgate/authz/surface"
 	"github.com/hopgate/hopgate/gateway/api/wire"
 )
@@ -99,7 +100,7 @@ func headerID(name string) (HeaderID, bool) {
 func (r *Request) Header(id HeaderID) surface.Field { return r.Headers[id] }
 
 var (
-	errWire = errors.New("malformed check request")
+	errWire = rawproto.ErrMalformed
 	// errNotRaw is of an Envoy that is not configured as ours: it mends what is
 	// not UTF-8 and joins what was sent twice, or sends no headers at all. What
 	// it would have judged is not what the backend gets.
@@ -113,7 +114,7 @@ var (
 // ways.
 func (r *Request) Read(b []byte) error {
 	*r = Request{}
-	if err := fields(b, r.check); err != nil {
+	if err := rawproto.Fields(b, r.check); err != nil {
 		return err
 	}
 	if !r.raw {
@@ -122,99 +123,99 @@ func (r *Request) Read(b []byte) error {
 	return nil
 }
 
-func (r *Request) check(num protowire.Number, v value) error {
+func (r *Request) check(num protowire.Number, v rawproto.Value) error {
 	if num == 1 {
-		return v.fields(r.attribute)
+		return v.Fields(r.attribute)
 	}
 	return nil
 }
 
-func (r *Request) attribute(num protowire.Number, v value) error {
+func (r *Request) attribute(num protowire.Number, v rawproto.Value) error {
 	switch num {
 	case 1:
-		return v.fields(r.source)
+		return v.Fields(r.source)
 	case 4:
-		return v.fields(r.request)
+		return v.Fields(r.request)
 	case 10:
 		return r.extension(v)
 	}
 	return nil
 }
 
-func (r *Request) source(num protowire.Number, v value) error {
+func (r *Request) source(num protowire.Number, v rawproto.Value) error {
 	switch num {
 	case 1:
-		return v.fields(r.address)
+		return v.Fields(r.address)
 	case 4:
-		return v.text(&r.Source.Principal)
+		return view(v, &r.Source.Principal)
 	case 5:
-		return v.text(&r.Source.Certificate)
+		return view(v, &r.Source.Certificate)
 	}
 	return nil
 }
 
 // address reads a oneof: the last member counts, and of a socket address that
 // comes twice in a row both are merged.
-func (r *Request) address(num protowire.Number, v value) error {
+func (r *Request) address(num protowire.Number, v rawproto.Value) error {
 	switch num {
 	case 1:
-		return v.fields(r.socketAddress)
+		return v.Fields(r.socketAddress)
 	case 2, 3: // a pipe, or Envoy's own listener: no address of a network
 		r.Source.Address, r.Source.Port = "", 0
-		return v.expect(protowire.BytesType)
+		return v.Expect(protowire.BytesType)
 	}
 	return nil
 }
 
-func (r *Request) socketAddress(num protowire.Number, v value) error {
+func (r *Request) socketAddress(num protowire.Number, v rawproto.Value) error {
 	switch num {
 	case 2:
-		return v.text(&r.Source.Address)
+		return view(v, &r.Source.Address)
 	case 3:
-		r.Source.Port = uint32(v.number)
-		return v.expect(protowire.VarintType)
+		r.Source.Port = uint32(v.Number)
+		return v.Expect(protowire.VarintType)
 	case 4: // named_port, in the oneof of port_value
 		r.Source.Port = 0
-		return v.expect(protowire.BytesType)
+		return v.Expect(protowire.BytesType)
 	}
 	return nil
 }
 
-func (r *Request) request(num protowire.Number, v value) error {
+func (r *Request) request(num protowire.Number, v rawproto.Value) error {
 	if num == 2 {
-		return v.fields(r.http)
+		return v.Fields(r.http)
 	}
 	return nil
 }
 
-func (r *Request) http(num protowire.Number, v value) error {
+func (r *Request) http(num protowire.Number, v rawproto.Value) error {
 	switch num {
 	case 2:
-		return v.text(&r.Method)
+		return view(v, &r.Method)
 	case 3, 11: // headers and body, when they are not raw
 		return errNotRaw
 	case 4:
-		return v.text(&r.Path)
+		return view(v, &r.Path)
 	case 5:
-		return v.text(&r.Host)
+		return view(v, &r.Host)
 	case 10:
-		return v.text(&r.Protocol)
+		return view(v, &r.Protocol)
 	case 12:
-		r.Body = v.bytes
-		return v.expect(protowire.BytesType)
+		r.Body = v.Bytes
+		return v.Expect(protowire.BytesType)
 	case 13:
 		r.raw = true
-		return v.fields(r.headerMap)
+		return v.Fields(r.headerMap)
 	}
 	return nil
 }
 
-func (r *Request) headerMap(num protowire.Number, v value) error {
+func (r *Request) headerMap(num protowire.Number, v rawproto.Value) error {
 	if num != 1 {
 		return nil
 	}
 	var h header
-	if err := v.fields(h.field); err != nil {
+	if err := v.Fields(h.field); err != nil {
 		return err
 	}
 	val, err := h.one()
@@ -230,14 +231,14 @@ func (r *Request) headerMap(num protowire.Number, v value) error {
 // header is one HeaderValue while it is read.
 type header struct{ key, value, raw string }
 
-func (h *header) field(num protowire.Number, v value) error {
+func (h *header) field(num protowire.Number, v rawproto.Value) error {
 	switch num {
 	case 1:
-		return v.text(&h.key)
+		return view(v, &h.key)
 	case 2:
-		return v.text(&h.value)
+		return view(v, &h.value)
 	case 3:
-		return v.text(&h.raw)
+		return view(v, &h.raw)
 	}
 	return nil
 }
@@ -255,9 +256,9 @@ func (h *header) one() (string, error) {
 }
 
 // extension reads one entry of a map: of two with one key the last counts.
-func (r *Request) extension(v value) error {
+func (r *Request) extension(v rawproto.Value) error {
 	var e entry
-	if err := v.fields(e.field); err != nil {
+	if err := v.Fields(e.field); err != nil {
 		return err
 	}
 	if e.key == wire.ContextTarget {
@@ -269,75 +270,18 @@ func (r *Request) extension(v value) error {
 // entry is one entry of a map of texts.
 type entry struct{ key, value string }
 
-func (e *entry) field(num protowire.Number, v value) error {
+func (e *entry) field(num protowire.Number, v rawproto.Value) error {
 	switch num {
 	case 1:
-		return v.text(&e.key)
+		return view(v, &e.key)
 	case 2:
-		return v.text(&e.value)
+		return view(v, &e.value)
 	}
 	return nil
 }
 
-// value is one field: bytes for length-delimited ones, number for the rest.
-type value struct {
-	typ    protowire.Type
-	bytes  []byte
-	number uint64
-}
-
-// expect refuses a field of another type than its message has.
-func (v value) expect(t protowire.Type) error {
-	if v.typ != t {
-		return errWire
-	}
-	return nil
-}
-
-// text is a view of a string.
-func (v value) text(s *string) error {
-	*s = unsafe.String(unsafe.SliceData(v.bytes), len(v.bytes))
-	return v.expect(protowire.BytesType)
-}
-
-// fields calls f for each field of a message within.
-func (v value) fields(f func(protowire.Number, value) error) error {
-	if err := v.expect(protowire.BytesType); err != nil {
-		return err
-	}
-	return fields(v.bytes, f)
-}
-
-func fields(b []byte, f func(protowire.Number, value) error) error {
-	for len(b) > 0 {
-		num, typ, n := protowire.ConsumeTag(b)
-		if n < 0 {
-			return errWire
-		}
-		v, m := consume(typ, b[n:])
-		if m < 0 {
-			return errWire
-		}
-		if err := f(num, v); err != nil {
-			return err
-		}
-		b = b[n+m:]
-	}
-	return nil
-}
-
-func consume(typ protowire.Type, b []byte) (value, int) {
-	v, n := value{typ: typ}, -1
-	switch typ {
-	case protowire.BytesType:
-		v.bytes, n = protowire.ConsumeBytes(b)
-	case protowire.VarintType:
-		v.number, n = protowire.ConsumeVarint(b)
-	case protowire.Fixed32Type:
-		_, n = protowire.ConsumeFixed32(b)
-	case protowire.Fixed64Type:
-		_, n = protowire.ConsumeFixed64(b)
-	default: // groups: not in proto3, and not from Envoy
-	}
-	return v, n
+// view takes a view of a string.
+func view(v rawproto.Value, s *string) error {
+	*s = unsafe.String(unsafe.SliceData(v.Bytes), len(v.Bytes))
+	return v.Expect(protowire.BytesType)
 }

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	logv3 "github.com/envoyproxy/go-control-plane/envoy/service/accesslog/v3"
-	procv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
 	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc"
 
@@ -215,7 +214,7 @@ func (g *Guard) ServerOptions() []grpc.ServerOption {
 // Register adds the guard's services to a server.
 func (g *Guard) Register(s grpc.ServiceRegistrar) {
 	g.check.Register(s)
-	procv3.RegisterExternalProcessorServer(s, leash.NewHolder(g.register, g.check, g.check, g.cfg.Log))
+	leash.NewHolder(g.register, g.check, g.check, g.cfg.Log).Register(s)
 	logv3.RegisterAccessLogServiceServer(s, leash.NewEndLog(g.register))
 }
 

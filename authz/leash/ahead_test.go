@@ -22,12 +22,12 @@ func TestRelayAheadOfAKnownEnd(t *testing.T) {
 		begun := time.Now()
 		hop := r.enterRelay(t, 1, 2*time.Minute, false)
 		e := newEnvoy(t)
-		rel := newRelay(&side{stream: e}, r.Register, warning{})
+		rel := newRelay(&side{stream: e, phrases: newPhrases()}, r.Register, warning{})
 		rel.mu.Lock()
 		rel.hop, _ = r.Open(hop.ID, true, rel.cut)
 		rel.warnAhead()
 		rel.mu.Unlock()
-		if err := rel.message(events()); err != nil {
+		if err := rel.message(seen(t, events())); err != nil {
 			t.Fatal(err)
 		}
 		h := &hold{envoy: e}
@@ -73,12 +73,12 @@ func TestRelayOfARenewedLife(t *testing.T) {
 			t.Fatal(err)
 		}
 		e := newEnvoy(t)
-		rel := newRelay(&side{stream: e}, r.Register, warning{})
+		rel := newRelay(&side{stream: e, phrases: newPhrases()}, r.Register, warning{})
 		rel.mu.Lock()
 		rel.hop, _ = r.Open(hop.ID, true, rel.cut)
 		rel.warnAhead()
 		rel.mu.Unlock()
-		if err := rel.message(events()); err != nil {
+		if err := rel.message(seen(t, events())); err != nil {
 			t.Fatal(err)
 		}
 		h := &hold{envoy: e}

@@ -12,6 +12,7 @@ import (
 	procfilterv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/ext_proc/v3"
 	procv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
 	typev3 "github.com/envoyproxy/go-control-plane/envoy/type/v3"
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
@@ -44,11 +45,11 @@ type Judge interface {
 
 // Holder serves the side streams by which Envoy holds hops.
 type Holder struct {
-	procv3.UnimplementedExternalProcessorServer
 	register *Register
 	judge    Judge
 	words    Words
 	log      *slog.Logger
+	phrases  *phrases
 
 	mu sync.Mutex
 	// unsaid are the refusals since told, the last that was logged; guarded by mu.
@@ -62,23 +63,39 @@ const refusalEvery = time.Second
 
 // NewHolder makes the service.
 func NewHolder(r *Register, j Judge, w Words, log *slog.Logger) *Holder {
-	return &Holder{register: r, judge: j, words: w, log: log}
+	return &Holder{register: r, judge: j, words: w, log: log, phrases: newPhrases()}
+}
+
+// Register adds the service to a server whose codec knows rawproto's messages.
+func (h *Holder) Register(r grpc.ServiceRegistrar) {
+	r.RegisterService(&grpc.ServiceDesc{
+		ServiceName: procv3.ExternalProcessor_ServiceDesc.ServiceName,
+		HandlerType: (*any)(nil),
+		Streams: []grpc.StreamDesc{{
+			StreamName: "Process", ServerStreams: true, ClientStreams: true,
+			Handler: func(srv any, stream grpc.ServerStream) error { return srv.(*Holder).Process(stream) },
+		}},
+		Metadata: procv3.ExternalProcessor_ServiceDesc.Metadata,
+	}, h)
 }
 
 // side is one side stream. After it has ended the hop nothing more is sent.
 type side struct {
-	stream procv3.ExternalProcessor_ProcessServer
-	mu     sync.Mutex
-	ended  bool // guarded by mu
+	stream  grpc.ServerStream
+	phrases *phrases
+	mu      sync.Mutex
+	ended   bool // guarded by mu
 }
 
-func (s *side) send(m *procv3.ProcessingResponse) error {
+// send sends a ProcessingResponse: one that was made already, or one to be
+// encoded.
+func (s *side) send(m any) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ended {
 		return nil
 	}
-	return s.stream.Send(m)
+	return s.stream.SendMsg(m)
 }
 
 // end sends the last message.
@@ -90,7 +107,7 @@ func (s *side) end(m *procv3.ProcessingResponse) {
 	}
 	s.ended = true
 	// An error means that Envoy has gone, and the hop with it.
-	_ = s.stream.Send(m)
+	_ = s.stream.SendMsg(m)
 }
 
 // close ends what can be sent: a cut that comes as the hold ends says nothing
@@ -103,15 +120,11 @@ func (s *side) close() {
 
 // Process is the life of one hold. It never returns nil while its hop lives:
 // Envoy takes an orderly end for leave to go on without a hold.
-func (h *Holder) Process(stream procv3.ExternalProcessor_ProcessServer) error {
-	first, err := stream.Recv()
+func (h *Holder) Process(stream grpc.ServerStream) error {
+	s := &side{stream: stream, phrases: h.phrases}
+	id, relayed, err := h.opening(stream)
 	if err != nil {
-		return errClosed(err)
-	}
-	s := &side{stream: stream}
-	id, relayed, err := hopOf(first)
-	if err != nil {
-		return h.refuse(s, nil, err.Error())
+		return h.refuseOr(s, err)
 	}
 	hop, r := h.open(s, id, relayed)
 	if hop == nil {
@@ -123,13 +136,37 @@ func (h *Holder) Process(stream procv3.ExternalProcessor_ProcessServer) error {
 		s.end(immediate(h.words.Words(hop, code), wire.DetailRefused))
 		return drain(stream)
 	}
-	if err := s.send(goOn(relayed)); err != nil {
+	if err := s.send(s.phrases.goOn(relayed)); err != nil {
 		return errClosed(err)
 	}
 	if relayed {
 		return r.run()
 	}
 	return h.hold(s)
+}
+
+// badOpening is a first message that opens no hold.
+type badOpening struct{ error }
+
+// opening reads the first message.
+func (h *Holder) opening(stream grpc.ServerStream) (id ID, relayed bool, err error) {
+	var first said
+	defer first.free()
+	if err := stream.RecvMsg(&first); err != nil {
+		return ID{}, false, err
+	}
+	if id, relayed, err = hopOf(&first); err != nil {
+		return ID{}, false, badOpening{err}
+	}
+	return id, relayed, nil
+}
+
+// refuseOr refuses what was said, where something was.
+func (h *Holder) refuseOr(s *side, err error) error {
+	if bad, ok := errors.AsType[badOpening](err); ok {
+		return h.refuse(s, nil, bad.Error())
+	}
+	return errClosed(err)
 }
 
 // open gives a hop its hold. The relay is nil where none was ordered.
@@ -153,16 +190,18 @@ func (h *Holder) open(s *side, id ID, relayed bool) (*Hop, *relay) {
 // have come, which it wants an answer to.
 func (h *Holder) hold(s *side) error {
 	defer s.close()
+	var m said
 	for {
-		m, err := s.stream.Recv()
-		if err != nil {
+		if err := s.stream.RecvMsg(&m); err != nil {
 			return errClosed(err)
 		}
-		if m.GetResponseTrailers() == nil {
-			h.log.Warn("unexpected message on a hold", "kind", kindOf(m))
+		about := m.kind
+		m.free()
+		if about != kindResponseTrailers {
+			h.log.Warn("unexpected message on a hold", "kind", about.String())
 			continue
 		}
-		if err := s.send(trailersOn()); err != nil {
+		if err := s.send(s.phrases.trailers); err != nil {
 			return errClosed(err)
 		}
 	}
@@ -199,11 +238,13 @@ func (h *Holder) logRefusal(why string) {
 }
 
 // drain reads until Envoy closes, so that what was sent is delivered.
-func drain(stream procv3.ExternalProcessor_ProcessServer) error {
+func drain(stream grpc.ServerStream) error {
+	var m said
 	for {
-		if _, err := stream.Recv(); err != nil {
+		if err := stream.RecvMsg(&m); err != nil {
 			return errClosed(err)
 		}
+		m.free()
 	}
 }
 
@@ -217,36 +258,22 @@ func errClosed(err error) error {
 
 // hopOf reads the hop id that Check put into dynamic metadata, which no
 // client can write, and whether the answer's body comes with the hold.
-func hopOf(m *procv3.ProcessingRequest) (id ID, relayed bool, err error) {
-	if m.GetRequestHeaders() == nil {
+func hopOf(m *said) (id ID, relayed bool, err error) {
+	if m.kind != kindRequestHeaders {
 		return ID{}, false, errors.New("a hold must open with the request's headers")
 	}
-	switch mode := m.GetProtocolConfig().GetResponseBodyMode(); mode {
+	switch m.mode {
 	case procfilterv3.ProcessingMode_NONE:
 	case procfilterv3.ProcessingMode_FULL_DUPLEX_STREAMED:
 		relayed = true
 	default:
-		return ID{}, false, errors.New("a hold carries a body in a mode that was not ordered: " + mode.String())
+		return ID{}, false, errors.New("a hold carries a body in a mode that was not ordered: " + m.mode.String())
 	}
-	ns := m.GetMetadataContext().GetFilterMetadata()[wire.AuthzNamespace]
-	id, err = ParseID(ns.GetFields()[wire.MetaHopID].GetStringValue())
+	id, err = ParseID(string(m.hop))
 	return id, relayed, err
 }
 
-// goOn lets the request pass. On a relay the answer must not be encoded, or no
-// word of ours could be put into it.
-func goOn(relayed bool) *procv3.ProcessingResponse {
-	headers := &procv3.HeadersResponse{}
-	if relayed {
-		headers.Response = &procv3.CommonResponse{HeaderMutation: &procv3.HeaderMutation{RemoveHeaders: []string{"accept-encoding"}}}
-	}
-	return &procv3.ProcessingResponse{Response: &procv3.ProcessingResponse_RequestHeaders{RequestHeaders: headers}}
-}
-
-func trailersOn() *procv3.ProcessingResponse {
-	return &procv3.ProcessingResponse{Response: &procv3.ProcessingResponse_ResponseTrailers{ResponseTrailers: &procv3.TrailersResponse{}}}
-}
-
+// immediate ends a hop by an answer, or breaks off the one that flows.
 func immediate(r Reply, detail string) *procv3.ProcessingResponse {
 	set := &procv3.HeaderMutation{}
 	for _, kv := range r.Headers {
@@ -263,17 +290,4 @@ func immediate(r Reply, detail string) *procv3.ProcessingResponse {
 			Details: detail,
 		},
 	}}
-}
-
-func kindOf(m *procv3.ProcessingRequest) string {
-	switch m.GetRequest().(type) {
-	case *procv3.ProcessingRequest_RequestHeaders:
-		return "request headers"
-	case *procv3.ProcessingRequest_ResponseHeaders:
-		return "response headers"
-	case *procv3.ProcessingRequest_RequestBody, *procv3.ProcessingRequest_ResponseBody:
-		return "body"
-	default:
-		return "other"
-	}
 }

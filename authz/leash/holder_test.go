@@ -19,10 +19,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/mem"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/hopgate/hopgate/authz/audit"
+	"github.com/hopgate/hopgate/authz/rawproto"
 	"github.com/hopgate/hopgate/gateway/api/wire"
 )
 
@@ -45,17 +48,43 @@ func newEnvoy(t *testing.T) *envoy {
 
 func (e *envoy) Context() context.Context { return e.ctx }
 
-func (e *envoy) Recv() (*procv3.ProcessingRequest, error) {
-	m, ok := <-e.says
+func (e *envoy) RecvMsg(m any) error {
+	next, ok := <-e.says
 	switch {
 	case ok:
-		return m, nil
+		return m.(*said).ReadProto(wired(next))
 	case e.fails != nil:
-		return nil, e.fails
+		return e.fails
 	default:
-		return nil, io.EOF
+		return io.EOF
 	}
 }
+
+// wired is a message as it comes from the wire, in pieces.
+func wired(m proto.Message) mem.BufferSlice {
+	raw, err := proto.Marshal(m)
+	if err != nil {
+		panic(err) // it is a message of the test
+	}
+	half := len(raw) / 2
+	return mem.BufferSlice{mem.SliceBuffer(raw[:half]), mem.SliceBuffer(raw[half:])}
+}
+
+// unwired is a response as Envoy reads it.
+func unwired(m any) *procv3.ProcessingResponse {
+	if p, ok := m.(*procv3.ProcessingResponse); ok {
+		return p
+	}
+	b := m.(rawproto.Writer).WriteProto()
+	defer b.Free()
+	p := &procv3.ProcessingResponse{}
+	if err := proto.Unmarshal(b.Materialize(), p); err != nil {
+		panic(err) // what we wrote is no message
+	}
+	return p
+}
+
+func (e *envoy) SendMsg(m any) error { return e.Send(unwired(m)) }
 
 func (e *envoy) Send(m *procv3.ProcessingResponse) error {
 	e.mu.Lock()

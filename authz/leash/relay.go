@@ -86,59 +86,48 @@ func (r *relay) run() error {
 
 func (r *relay) pass() error {
 	defer r.stop()
+	var m said
+	defer m.free()
 	for {
-		m, err := r.side.stream.Recv()
-		if err != nil {
+		if err := r.side.stream.RecvMsg(&m); err != nil {
 			return errClosed(err)
 		}
-		if err := r.message(m); err != nil {
+		if err := r.message(&m); err != nil {
 			return errClosed(err)
 		}
+		m.free() // a stream that is silent keeps nothing
 	}
 }
 
-func (r *relay) message(m *procv3.ProcessingRequest) error {
+func (r *relay) message(m *said) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	switch {
-	case r.over:
+	if r.over {
 		return nil
-	case m.GetResponseHeaders() != nil:
-		return r.headers(m.GetResponseHeaders())
-	case m.GetResponseBody() != nil:
-		return r.body(m.GetResponseBody())
-	case m.GetResponseTrailers() != nil:
-		return r.side.send(trailersOn())
+	}
+	switch m.kind {
+	case kindResponseHeaders:
+		return r.headers(m)
+	case kindResponseBody:
+		return r.body(m)
+	case kindResponseTrailers:
+		return r.side.send(r.side.phrases.trailers)
 	default:
 		return nil
 	}
 }
 
 // headers says what kind of answer this is: what a word looks like in it.
-func (r *relay) headers(m *procv3.HttpHeaders) error {
+func (r *relay) headers(m *said) error {
 	r.answered = true
-	var code, kind, encoding string
-	for _, h := range m.GetHeaders().GetHeaders() {
-		v := string(h.GetRawValue())
-		if v == "" {
-			v = h.GetValue()
-		}
-		switch h.GetKey() {
-		case ":status":
-			code = v
-		case "content-type":
-			kind = v
-		case "content-encoding":
-			encoding = v
-		}
-	}
+	code, kind, encoding := string(m.status), string(m.contentType), string(m.contentEncoding)
 	switch {
 	case r.hop.Upgrade && (code == "101" || code == "200"):
 		r.gap, r.say = &word.Frames{}, func(l Last) []byte { return word.Close(cmp.Or(l.Close, word.PolicyViolation), l.Text) }
 	case isEvents(kind) && plain(encoding):
 		r.gap, r.say = &word.Events{}, func(l Last) []byte { return word.Event(l.Event, l.Data) }
 	}
-	return r.side.send(responseHeadersOn())
+	return r.side.send(r.side.phrases.headers)
 }
 
 func isEvents(contentType string) bool {
@@ -151,9 +140,9 @@ func isEvents(contentType string) bool {
 func plain(encoding string) bool { return encoding == "" || strings.EqualFold(encoding, "identity") }
 
 // body passes a piece of the answer on, and puts in what waits for its place.
-func (r *relay) body(m *procv3.HttpBody) error {
-	b := m.GetBody()
-	if r.ending != nil && r.gap != nil && !m.GetEndOfStream() {
+func (r *relay) body(m *said) error {
+	b := m.body
+	if r.ending != nil && r.gap != nil && !m.end {
 		if n := r.gap.Next(b); n >= 0 {
 			r.last(b[:n], *r.ending)
 			return nil
@@ -162,10 +151,10 @@ func (r *relay) body(m *procv3.HttpBody) error {
 	if r.gap != nil {
 		r.gap.Pass(b)
 	}
-	if m.GetEndOfStream() {
+	if m.end {
 		r.finish()
 	}
-	if err := r.side.send(bodyOn(b, m.GetEndOfStream())); err != nil {
+	if err := r.side.send(passOn(m)); err != nil {
 		return err
 	}
 	return r.warn()
@@ -306,10 +295,7 @@ func (r *relay) stop() {
 	r.spare()
 }
 
-func responseHeadersOn() *procv3.ProcessingResponse {
-	return &procv3.ProcessingResponse{Response: &procv3.ProcessingResponse_ResponseHeaders{ResponseHeaders: &procv3.HeadersResponse{}}}
-}
-
+// bodyOn is a piece of our own.
 func bodyOn(b []byte, end bool) *procv3.ProcessingResponse {
 	return &procv3.ProcessingResponse{Response: &procv3.ProcessingResponse_ResponseBody{ResponseBody: &procv3.BodyResponse{
 		Response: &procv3.CommonResponse{BodyMutation: &procv3.BodyMutation{Mutation: &procv3.BodyMutation_StreamedResponse{

@@ -42,6 +42,16 @@ func piece(b string, end bool) *procv3.ProcessingRequest {
 	return &procv3.ProcessingRequest{Request: &procv3.ProcessingRequest_ResponseBody{ResponseBody: &procv3.HttpBody{Body: []byte(b), EndOfStream: end}}}
 }
 
+// seen is the view of a message.
+func seen(t *testing.T, m *procv3.ProcessingRequest) *said {
+	t.Helper()
+	var v said
+	if err := v.ReadProto(wired(m)); err != nil {
+		t.Fatal(err)
+	}
+	return &v
+}
+
 func events() *procv3.ProcessingRequest {
 	return headers(":status", "200", "content-type", "text/event-stream; charset=utf-8")
 }
@@ -331,13 +341,13 @@ type stuckEnvoy struct {
 	free, sending chan struct{}
 }
 
-func (s *stuckEnvoy) Send(m *procv3.ProcessingResponse) error {
-	if m.GetResponseBody() != nil {
+func (s *stuckEnvoy) SendMsg(m any) error {
+	if unwired(m).GetResponseBody() != nil {
 		s.sending <- struct{}{}
 		<-s.free
 		return context.Canceled
 	}
-	return s.envoy.Send(m)
+	return s.envoy.SendMsg(m)
 }
 
 // TestRelayWarns in a stream that goes on, between two events.
@@ -346,10 +356,10 @@ func TestRelayWarns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, Config{})
 		e := newEnvoy(t)
-		rel := newRelay(&side{stream: e}, r.Register, plainWords{})
+		rel := newRelay(&side{stream: e, phrases: newPhrases()}, r.Register, plainWords{})
 		say := func(m *procv3.ProcessingRequest) {
 			t.Helper()
-			if err := rel.message(m); err != nil {
+			if err := rel.message(seen(t, m)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -372,9 +382,9 @@ func TestRelayDoesNotWarnOnASocket(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, Config{})
 		e := newEnvoy(t)
-		rel := newRelay(&side{stream: e}, r.Register, plainWords{})
+		rel := newRelay(&side{stream: e, phrases: newPhrases()}, r.Register, plainWords{})
 		rel.hop = r.enterRelay(t, 1, 0, true)
-		if err := rel.message(headers(":status", "101")); err != nil {
+		if err := rel.message(seen(t, headers(":status", "101"))); err != nil {
 			t.Fatal(err)
 		}
 		rel.Warn(Last{Data: []byte("soon"), Text: "soon"})
