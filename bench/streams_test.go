@@ -143,19 +143,18 @@ func TestHerd(t *testing.T) {
 func TestAround(t *testing.T) {
 	t.Parallel()
 	begun := time.Unix(1_800_000_000, 0)
-	at := func(ms, took time.Duration, status int) sighting {
-		return sighting{begun.Add(ms * time.Millisecond), took * time.Millisecond, status}
-	}
+	millis := func(n int) time.Duration { return time.Duration(n) * time.Millisecond }
+	at := func(ms, took, status int) sighting { return sighting{begun.Add(millis(ms)), millis(took), status} }
 	w := &witness{seen: [][]sighting{
 		{at(-20, 5, 200), at(-3, 10, 200), at(10, 20, 200)},
 		{at(-10, 2, 200), at(40, 7, 504), at(50, 1, 200), at(60, 1, 503)},
 	}}
 	before, during, failed := w.around(begun, begun.Add(50*time.Millisecond))
-	ms := func(all ...time.Duration) []time.Duration {
-		for i := range all {
-			all[i] *= time.Millisecond
+	ms := func(all ...int) (out []time.Duration) {
+		for _, n := range all {
+			out = append(out, millis(n))
 		}
-		return all
+		return out
 	}
 	if diff := cmp.Diff([][]time.Duration{ms(5, 2), ms(10, 20, 7)}, [][]time.Duration{before, during}); diff != "" || failed != 1 {
 		t.Errorf("%d failed; -want +got:\n%s", failed, diff)

@@ -73,8 +73,11 @@ func TestHowStreamsEnd(t *testing.T) {
 		r    Request
 		want End
 	}{
-		{"an answer", Request{Method: "POST", Path: "/", Header: [][2]string{{"x-name", "v"}}, Body: []byte("text"), Keep: 4},
-			End{How: HowEnded, Status: 200, Bytes: 22, Tail: "text"}},
+		{
+			"an answer",
+			Request{Method: "POST", Path: "/", Header: [][2]string{{"x-name", "v"}}, Body: []byte("text"), Keep: 4},
+			End{How: HowEnded, Status: 200, Bytes: 22, Tail: "text"},
+		},
 		{"no body", Request{Method: "GET", Path: "/teapot", Keep: 4}, End{How: HowEnded, Status: 418}},
 		{"nothing is kept", Request{Method: "GET", Path: "/"}, End{How: HowEnded, Status: 200, Bytes: 16}},
 		{"a reset", Request{Method: "GET", Path: "/reset", Keep: 9}, End{How: HowReset, Code: http2.ErrCodeInternal, Status: 200, Bytes: 4, Tail: "some"}},

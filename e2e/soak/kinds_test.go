@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -127,7 +128,7 @@ func (s *soak) ask(ctx context.Context, method, path, body string, r request) (*
 
 // ask2 opens a stream on a connection of many.
 func (s *soak) ask2(ctx context.Context, h *h2.Request, r request) (*stream, error) {
-	h.Authority, h.Keep, h.Header = "soak.example", keep, append(r.header, [2]string{"txn-token", r.token})
+	h.Authority, h.Keep, h.Header = "soak.example", keep, slices.Concat(r.header, [][2]string{{"txn-token", r.token}})
 	st, err := s.lines.start(ctx, s.HTTP, h)
 	if err != nil {
 		return nil, err
