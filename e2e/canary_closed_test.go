@@ -76,7 +76,7 @@ func TestClosedUntilProven(t *testing.T) {
 		t.Fatal(err)
 	}
 	restart(t, g)
-	told(t, g, "canaries: cut:", "a stream flowed that nothing held")
+	told(t, g, "canaries: cut:", "routes: a stream ")
 	testenv.Wait(t, "the port to be open", func() bool { return serves(g.HTTP) })
 	get(t, g, "/page/x", g.Token(txn("early"))).want(t, 503, "not_ready")
 	if g.Ready() {

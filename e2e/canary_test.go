@@ -227,7 +227,7 @@ func TestCanaries(t *testing.T) {
 		{"the deadline is removed in tunnels", in(removesDeadline, "hopgate/tunnel/inside"), []string{canary.Deadline}, "tunnel inside: a stream with a deadline of 60ms was open after"},
 		{"the hold ends with the headers", in(mode(func(p *procv3.ProcessingMode) {
 			p.ResponseTrailerMode = procv3.ProcessingMode_SKIP
-		}), "hold.headers"), []string{canary.Cut, canary.Tunnels}, "nothing held"},
+		}), "hold.headers"), []string{canary.Cut, canary.Tunnels}, "a stream "},
 		{"the hold is skipped", in(mistaken(wire.HoldNone, wire.HoldHeaders), "hold.headers"), []string{canary.Deadline, canary.Cut, canary.Tunnels}, "hop_unknown"},
 		{"the relay is skipped", in(mistaken(wire.HoldRelay, "relays"), "hold.relay"), []string{canary.Relay}, "nothing held"},
 		{"the relay has no body", in(mode(func(p *procv3.ProcessingMode) {

@@ -139,7 +139,7 @@ func (p *Prover) proofs(ctx context.Context, a *attempt) []Failure {
 		wg.Go(func() { f.add(Cut, w.String(), p.cut(ctx, a, w)) })
 		wg.Go(func() { f.add(Relay, w.String(), p.relay(ctx, a, w)) })
 	}
-	p.tunnels(ctx, a, &wg, f)
+	wg.Go(func() { p.tunnels(ctx, a, f) })
 	wg.Wait()
 	for _, w := range ways {
 		w.close()

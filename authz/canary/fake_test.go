@@ -144,16 +144,24 @@ func (e *fakeEnvoy) handle(w http.ResponseWriter, r *http.Request, listener, ins
 		w.WriteHeader(http.StatusMisdirectedRequest)
 		_, _ = io.WriteString(w, `{"code":"target_mismatch"}`)
 	case r.Method == http.MethodConnect:
-		e.tunnel(w, host)
+		e.tunnel(w, r, host)
 	default:
 		e.forward(w, r, plan, cut)
 	}
 }
 
 // tunnel answers what comes in it itself.
-func (e *fakeEnvoy) tunnel(w http.ResponseWriter, host string) {
+func (e *fakeEnvoy) tunnel(w http.ResponseWriter, r *http.Request, host string) {
 	if e.faults.Load().mixed {
 		host = strings.Replace(host, wire.CanaryOne+".", wire.CanaryTwo+".", 1)
+	}
+	if r.ProtoMajor == 2 {
+		c := &streamConn{w: w, r: r.Body, done: make(chan struct{})}
+		w.WriteHeader(http.StatusOK)
+		_ = http.NewResponseController(w).Flush()
+		e.serve(&oneConn{conn: c, done: make(chan struct{})}, "", host)
+		<-c.done // nothing is written when this has returned
+		return
 	}
 	c, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
@@ -226,6 +234,34 @@ func (e *fakeEnvoy) until(ctx context.Context, w io.Writer, p Plan, cut <-chan s
 	}
 	panic(http.ErrAbortHandler)
 }
+
+// streamConn is a tunnel that is a stream.
+type streamConn struct {
+	net.Conn // for what is not called
+
+	w    http.ResponseWriter
+	r    io.ReadCloser
+	once sync.Once
+	done chan struct{}
+}
+
+func (c *streamConn) Read(p []byte) (int, error) { return c.r.Read(p) }
+
+func (c *streamConn) Write(p []byte) (int, error) {
+	n, err := c.w.Write(p)
+	return n, errors.Join(err, http.NewResponseController(c.w).Flush())
+}
+
+func (c *streamConn) Close() error {
+	c.once.Do(func() { close(c.done) })
+	return c.r.Close()
+}
+
+func (c *streamConn) LocalAddr() net.Addr              { return &net.UnixAddr{} }
+func (c *streamConn) RemoteAddr() net.Addr             { return &net.UnixAddr{} }
+func (c *streamConn) SetDeadline(time.Time) error      { return nil }
+func (c *streamConn) SetReadDeadline(time.Time) error  { return nil }
+func (c *streamConn) SetWriteDeadline(time.Time) error { return nil }
 
 // oneConn is a listener with one connection, which it gives once.
 type oneConn struct {

@@ -8,7 +8,6 @@ import (
 	"io"
 	"net/http"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/hopgate/hopgate/authz/denial"
@@ -165,20 +164,4 @@ func codeOf(body []byte) string {
 		return ""
 	}
 	return d.Code
-}
-
-// together is how many tunnels to each destination are open at once, of each
-// mode: where they can mix, some of them do.
-const together = 2
-
-// tunnels wants each of many concurrent tunnels to lead to its own target, by
-// every mode.
-func (p *Prover) tunnels(ctx context.Context, a *attempt, wg *sync.WaitGroup, f *findings) {
-	for _, mode := range modes() {
-		for range together {
-			for _, d := range []string{wire.CanaryOne, wire.CanaryTwo} {
-				wg.Go(func() { f.add(Tunnels, "tunnel "+mode, p.tunnel(ctx, a, d, mode)) })
-			}
-		}
-	}
 }

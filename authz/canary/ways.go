@@ -3,7 +3,6 @@ package canary
 import (
 	"bufio"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -51,6 +50,8 @@ func newWay(a *attempt, listener, mode string, dial func(context.Context) (net.C
 	h2c.SetUnencryptedHTTP2(true)
 	return &way{listener: listener, mode: mode, secret: a.secret, transport: &http.Transport{
 		Protocols: &h2c,
+		// All go by one connection.
+		MaxConnsPerHost: 1,
 		// Of a connection that is not idle yet when it is closed for that.
 		IdleConnTimeout: idleFor,
 		DialContext:     func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx) },
@@ -142,36 +143,4 @@ func (p *Prover) connect(ctx context.Context, a *attempt, host string) (_ net.Co
 		return nil, fmt.Errorf("a tunnel was %s", answered(res, rest))
 	}
 	return c, nil
-}
-
-// tunnel opens a tunnel to a destination and asks who is at its end.
-func (p *Prover) tunnel(ctx context.Context, a *attempt, destination, mode string) error {
-	host := wire.CanaryHost(destination, mode)
-	c, err := p.connect(ctx, a, host)
-	if err != nil {
-		return p.late(ctx, err, "no tunnel")
-	}
-	defer c.Close()
-	stop := context.AfterFunc(ctx, func() { c.Close() })
-	defer stop()
-	if _, err := fmt.Fprintf(c, "GET %s HTTP/1.1\r\nHost: %s\r\n%s: %s\r\nConnection: close\r\n\r\n", pathName, host, wire.HeaderTxnToken, a.secret); err != nil {
-		return p.late(ctx, err, "no answer in a tunnel")
-	}
-	res, err := http.ReadResponse(bufio.NewReader(c), nil)
-	if err != nil {
-		return p.late(ctx, err, "no answer in a tunnel")
-	}
-	defer res.Body.Close()
-	name, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
-	switch {
-	case err != nil:
-		return p.late(ctx, err, "no answer in a tunnel")
-	case res.StatusCode == http.StatusMisdirectedRequest:
-		return errors.New("a tunnel was taken for another")
-	case res.StatusCode != http.StatusOK:
-		return fmt.Errorf("in a tunnel %s", answered(res, name))
-	case string(name) != destination:
-		return fmt.Errorf("a tunnel to %s led to %q", destination, name)
-	}
-	return nil
 }
