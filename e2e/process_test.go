@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -69,14 +70,24 @@ func playGateway() error {
 	return l.Run(ctx)
 }
 
-// announcer writes Envoy's process id when all is served.
+// announcer writes Envoy's process id when all is served, and what the process
+// has when it is asked by SIGUSR1.
 type announcer struct{}
 
 func (announcer) Changed(controller.Report) {}
 
 func (announcer) Proven(canary.Verdict) {}
 
-func (announcer) Ready(l *laptop.Laptop) { fmt.Println(l.Envoy().PID()) }
+func (announcer) Ready(l *laptop.Laptop) {
+	ask := make(chan os.Signal, 1)
+	signal.Notify(ask, syscall.SIGUSR1)
+	go func() {
+		for range ask {
+			fmt.Println(l.Guard().Live(), runtime.NumGoroutine())
+		}
+	}()
+	fmt.Println(l.Envoy().PID())
+}
 
 // playDialler knocks at a socket, and fails where it is let in.
 func playDialler() error {
@@ -102,6 +113,30 @@ func playDialler() error {
 type child struct {
 	*exec.Cmd
 	envoy int
+	out   *bufio.Reader
+}
+
+// has says how many hops are in the gateway's register, and how many goroutines
+// it has.
+func (c *child) has(t testing.TB) (hops, goroutines int) {
+	t.Helper()
+	if err := c.Process.Signal(syscall.SIGUSR1); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := fmt.Fscan(c.out, &hops, &goroutines); err != nil {
+		t.Fatal(err)
+	}
+	return hops, goroutines
+}
+
+// files is how many files a process has open.
+func files(t testing.TB, pid int) int {
+	t.Helper()
+	fds, err := os.ReadDir(filepath.Join("/proc", strconv.Itoa(pid), "fd"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(fds)
 }
 
 // startChild runs the product on the folders of g, which must not run.
@@ -118,7 +153,8 @@ func startChild(t testing.TB, g *testgateway.Gateway) *child {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = c.Process.Kill(); _ = c.Wait() })
-	line, err := bufio.NewReader(out).ReadString('\n')
+	c.out = bufio.NewReader(out)
+	line, err := c.out.ReadString('\n')
 	if err != nil {
 		t.Fatalf("the gateway did not start: %v\n%s", err, g.Log)
 	}

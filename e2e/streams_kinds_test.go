@@ -94,10 +94,20 @@ func kinds() []kind {
 	}
 }
 
-func client1(t testing.TB) *http.Client { return newClient(t) }
+// idleFor is how long a connection is kept for another stream. One that is
+// given back when its client has been closed is closed by this alone.
+const idleFor = 500 * time.Millisecond
+
+func client1(t testing.TB) *http.Client {
+	c := newClient(t)
+	c.Transport.(*http.Transport).IdleConnTimeout = idleFor
+	return c
+}
 
 func client2(t testing.TB) *http.Client {
-	return &http.Client{Transport: newHTTP2(t), Timeout: patience}
+	tr := newHTTP2(t)
+	tr.IdleConnTimeout = idleFor
+	return &http.Client{Transport: tr, Timeout: patience}
 }
 
 // counted counts what is read from and written to a connection.
@@ -245,7 +255,7 @@ func stream2(t testing.TB, port int, set func(*http.Request)) (*http.Response, *
 		t.Fatal(err)
 	}
 	set(r)
-	tr := &http2.Transport{AllowHTTP: true, DisableCompression: true, DialTLSContext: func(ctx context.Context, network, addr string, _ *tls.Config) (net.Conn, error) {
+	tr := &http2.Transport{AllowHTTP: true, DisableCompression: true, IdleConnTimeout: idleFor, DialTLSContext: func(ctx context.Context, network, addr string, _ *tls.Config) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, network, addr)
 	}}
 	t.Cleanup(tr.CloseIdleConnections)

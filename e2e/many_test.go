@@ -1,0 +1,157 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/hopgate/hopgate/authz/admin"
+	"github.com/hopgate/hopgate/authz/audit"
+	"github.com/hopgate/hopgate/authz/contain"
+	"github.com/hopgate/hopgate/internal/testenv"
+)
+
+// scope is a test of which many are run in one: what it opens is closed with
+// it.
+type scope struct {
+	testing.TB
+	ctx  context.Context
+	mu   sync.Mutex
+	undo []func() // guarded by mu
+}
+
+func (s *scope) Context() context.Context { return s.ctx }
+
+// Cleanup has f called when the scope ends.
+func (s *scope) Cleanup(f func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.undo = append(s.undo, f)
+}
+
+func scoped(t testing.TB, f func(t testing.TB)) {
+	ctx, cancel := context.WithCancel(t.Context())
+	s := &scope{TB: t, ctx: ctx}
+	defer func() {
+		cancel()
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		for _, f := range slices.Backward(s.undo) {
+			f()
+		}
+	}()
+	f(s)
+}
+
+// level is what processes have.
+type level struct{ hops, goroutines, files, envoyFiles int }
+
+func (c *child) level(t testing.TB) level {
+	t.Helper()
+	hops, goroutines := c.has(t)
+	return level{hops, goroutines, files(t, c.Process.Pid), files(t, c.envoy)}
+}
+
+// slack is how many more files and goroutines there may be in the end:
+// connections that are kept for the next stream.
+const slack = 32
+
+// back reports whether a level is that of before.
+func (l level) back(before level) bool {
+	return l.hops == 0 && l.goroutines <= before.goroutines+slack && l.files <= before.files+slack && l.envoyFiles <= before.envoyFiles+slack
+}
+
+// TestTenThousandStreams: of streams that come and go nothing is left, however
+// they end.
+func TestTenThousandStreams(t *testing.T) {
+	t.Parallel()
+	streams := 10_000
+	if testing.Short() {
+		streams = 500
+	}
+	m := prepareMatrix(t, nil, nil)
+	c := m.start(t)
+	m.comeAndGo(t, "first", 200)
+	var before, after level
+	testenv.Wait(t, "the first streams to be over", func() bool { before = c.level(t); return before.hops == 0 })
+	begun := time.Now()
+	m.comeAndGo(t, "then", streams)
+	defer func() {
+		t.Logf("%d streams in %s: before %+v, after %+v", streams, time.Since(begun).Round(time.Millisecond), before, after)
+	}()
+	testenv.Wait(t, "nothing to be left", func() bool { after = c.level(t); return after.back(before) })
+	kinds, open := map[audit.End]int{}, map[audit.HopID]bool{}
+	for _, r := range m.Records(t) {
+		switch r.Kind {
+		case audit.KindBegin:
+			open[r.Hop] = true
+		case audit.KindEnd:
+			if !open[r.Hop] {
+				t.Errorf("hop %s ends that had not begun, or had ended", r.Hop)
+			}
+			delete(open, r.Hop)
+			kinds[r.End]++
+		}
+	}
+	t.Logf("ends: %v", kinds)
+	if len(open) != 0 {
+		t.Errorf("%d hops have no end", len(open))
+	}
+	for _, bad := range []audit.End{audit.EndLost, audit.EndHoldMissing, audit.EndTimeout, audit.EndExpired} {
+		if kinds[bad] != 0 {
+			t.Errorf("%d hops are recorded as %q", kinds[bad], bad)
+		}
+	}
+}
+
+// atOnce is how many streams there are at one time.
+const atOnce = 24
+
+// comeAndGo opens streams of each kind and has them end in each way.
+func (m *matrix) comeAndGo(t *testing.T, name string, n int) {
+	t.Helper()
+	next := make(chan int)
+	var wg sync.WaitGroup
+	for range atOnce {
+		wg.Go(func() {
+			for i := range next {
+				scoped(t, func(t testing.TB) { m.comesAndGoes(t, fmt.Sprint(name, "-", i), i) })
+			}
+		})
+	}
+	for i := range n {
+		if t.Failed() {
+			break
+		}
+		next <- i
+	}
+	close(next)
+	wg.Wait()
+}
+
+// comesAndGoes is one stream, whose kind and end are chosen by its number.
+func (m *matrix) comesAndGoes(t testing.TB, name string, i int) {
+	all := kinds()
+	ways := []pace{paceTicks, paceDone, paceReset, paceTicks, paceDone, paceReset, paceTicks, paceIdle}
+	k, b := all[i%len(all)], brief{name: name, pace: ways[i/len(all)%len(ways)]}
+	l := k.open(t, m, b, by("worker")(m, "many", name))
+	e := heed(l)
+	if !k.silent {
+		testenv.Wait(t, name+" to have begun", func() bool { return e.got.Load() > 0 || e.ended() })
+	}
+	switch b.pace {
+	case paceTicks:
+		l.leave()
+	case paceIdle:
+		if _, err := m.admin.Order(t.Context(), admin.Ask{Verb: contain.VerbRevoke, Kind: contain.KindTxn, Domain: "default/main", Value: name}); err != nil {
+			t.Error(err)
+		}
+	default:
+		m.stage.goOn(name)
+	}
+	<-e.done
+	l.leave() // a tunnel outlives what was inside
+}
