@@ -154,8 +154,8 @@ func (r *rig) ask(gw string) *authv3.CheckResponse {
 	return r.askAs(gw, "")
 }
 
-// askAs is ask on a connection of this workload.
-func (r *rig) askAs(gw, peer string) *authv3.CheckResponse {
+// askAs is ask on a connection of this workload, with more headers.
+func (r *rig) askAs(gw, peer string, more ...*corev3.HeaderValue) *authv3.CheckResponse {
 	r.t.Helper()
 	target := wire.Target{
 		Entry: wire.EntryRoute, Gateway: key(gw).String(), Listener: "http", Route: "agents/r", Rule: "#0",
@@ -168,7 +168,7 @@ func (r *rig) askAs(gw, peer string) *authv3.CheckResponse {
 		Source:            &authv3.AttributeContext_Peer{Principal: peer},
 		Request: &authv3.AttributeContext_Request{Http: &authv3.AttributeContext_HttpRequest{
 			Method: "GET", Path: "/", Host: "a.example", Scheme: "http", Protocol: "HTTP/1.1",
-			HeaderMap: &corev3.HeaderMap{Headers: []*corev3.HeaderValue{{Key: "te", RawValue: []byte("trailers")}}},
+			HeaderMap: &corev3.HeaderMap{Headers: append(more, &corev3.HeaderValue{Key: "te", RawValue: []byte("trailers")})},
 		}},
 	}})
 	if err != nil {

@@ -16,8 +16,8 @@ const (
 	keyPoll = time.Second
 	// cutBatch is how many hops are cut in one go, and cutPause for how long new
 	// decisions have the way to themselves after that: Envoy, which answers both,
-	// works for some milliseconds on a batch.
-	cutBatch = 64
+	// works for a millisecond or two on a batch.
+	cutBatch = 32
 	cutPause = time.Millisecond
 )
 

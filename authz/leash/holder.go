@@ -101,6 +101,21 @@ func (s *side) send(m any) error {
 // end sends the last message.
 func (s *side) end(m *procv3.ProcessingResponse) {
 	s.mu.Lock()
+	s.endLocked(m)
+}
+
+// endSoon is end for who has others to end: where something is being sent just
+// now it does not wait for that.
+func (s *side) endSoon(m *procv3.ProcessingResponse) {
+	if !s.mu.TryLock() {
+		go s.end(m)
+		return
+	}
+	s.endLocked(m)
+}
+
+// endLocked unlocks mu.
+func (s *side) endLocked(m *procv3.ProcessingResponse) {
 	defer s.mu.Unlock()
 	if s.ended {
 		return
@@ -207,13 +222,14 @@ func (h *Holder) hold(s *side) error {
 	}
 }
 
-// cut ends a hop that is flowing, or answers one that has had no answer yet.
+// cut ends a hop that is flowing, or answers one that has had no answer yet. It
+// does not wait: a hold that carries no body always has room for one message.
 func (h *Holder) cut(s *side, id ID, c Cut) {
 	reply := Reply{Status: 403}
 	if hop, ok := h.register.find(id); ok {
 		reply = h.words.Words(hop, c.Code)
 	}
-	s.end(immediate(reply, c.Detail))
+	s.endSoon(immediate(reply, c.Detail))
 }
 
 // refuse ends a request that has no hop. The reason goes to the log: whoever
