@@ -87,6 +87,9 @@ func tunnel(ctx context.Context, s *soak, r request) (*stream, error) {
 	return converse(c, in, s.inside(r))
 }
 
+// errOver is of a stream that was over before anything of it was seen.
+var errOver = errors.New("it was over before it began")
+
 // inside is the request in a tunnel, in its bytes. With it the tunnel ends.
 func (s *soak) inside(r request) string {
 	r.token, r.header = "", append(r.header, [2]string{"connection", "close"})
@@ -110,7 +113,7 @@ func tunnel2(ctx context.Context, s *soak, r request) (*stream, error) {
 	for ctx.Err() == nil && st.Bytes() == 0 { // the inner hop lives once it has been answered
 		select {
 		case <-st.Done():
-			return nil, fmt.Errorf("the tunnel %s", st.End().How)
+			return nil, errOver
 		case <-time.After(10 * time.Millisecond):
 		}
 	}

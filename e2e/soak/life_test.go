@@ -96,8 +96,8 @@ func (s *soak) live(ctx context.Context, l life) {
 }
 
 // gateOr forgives a gated stream that it did not begin where its gate was not
-// open all the while, and a stream that its server reset that it did before
-// Envoy had read its answer, which is lost then. A hold that opened too late is
+// open all the while, and a stream that its server ended or reset that it did
+// before anything of it was seen, which is lost then. A hold that opened too late is
 // closed as it has to be; there may be few of them.
 func (s *soak) gateOr(l life, begun time.Time, err error) {
 	status, answered := errors.AsType[statusError](err)
@@ -106,7 +106,8 @@ func (s *soak) gateOr(l life, begun time.Time, err error) {
 		s.tally.denied.Add(1)
 		<-time.After(gateEvery / 10)
 		return
-	case l.manner == serverResets && answered && (status == http.StatusBadGateway || status == http.StatusServiceUnavailable):
+	case l.manner == serverResets && answered && (status == http.StatusBadGateway || status == http.StatusServiceUnavailable),
+		(l.manner == serverEnds || l.manner == serverResets) && errors.Is(err, errOver):
 		s.tally.lived(l)
 		return
 	case answered && status == http.StatusGatewayTimeout:
