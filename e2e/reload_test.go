@@ -164,7 +164,7 @@ func TestPortInUse(t *testing.T) {
 	}
 	g.Launch()
 	told(t, g, "Gateway/default/egress: listener agents: Programmed: Invalid", "in use")
-	testenv.Wait(t, "the other listener to be served", func() bool { return serves(g.Proxy) })
+	testenv.Wait(t, "the other listener to be served", func() bool { return g.Ready() && serves(g.Proxy) })
 	if g.Told.Says("listener proxy", "Envoy refused") {
 		t.Error("the other listener is said to be refused")
 	}
