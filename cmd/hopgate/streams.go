@@ -14,6 +14,7 @@ import (
 	"github.com/hopgate/hopgate/authz/admin"
 	"github.com/hopgate/hopgate/authz/audit"
 	"github.com/hopgate/hopgate/authz/leash"
+	"github.com/hopgate/hopgate/gateway/api/v1alpha1"
 )
 
 type streamsFlags struct {
@@ -31,8 +32,10 @@ func newStreams() *cobra.Command {
 		Short: "Show what lives now: who, what, since when, until when",
 		Long: strings.TrimSpace(`
 Streams shows every hop that lives now in the gateway that runs on the state folder,
-oldest first: who it is for, what it does, by which rule, and when it ends by itself.
-Filters must all hold; an agent is any link of the chain of actors.`),
+oldest first: who it is for, what it does, by which rule, when it ends by itself, and
+the bytes that have come from and gone to the agent. Envoy tells of these every ten
+seconds; before that there is a dash. Filters must all hold; an agent is any link of the
+chain of actors.`),
 		Example: `  hopgate streams
   hopgate streams --agent researcher -o json
   hopgate streams --txn 97053963 --watch`,
@@ -44,6 +47,7 @@ Filters must all hold; an agent is any link of the chain of actors.`),
 	fl.StringVar(&f.Subject, "subject", "", "streams for this subject")
 	fl.StringVar(&f.Txn, "txn", "", "streams of this transaction")
 	fl.StringVar(&f.Peer, "peer", "", "streams of this workload, by its SPIFFE ID")
+	fl.StringVar(&f.Token, "token", "", "streams that stand on this token, by its name in records")
 	fl.StringVar(&f.Rule, "rule", "", "streams that this rule allowed")
 	fl.StringVar(&f.Domain, "trust-domain", "", "streams of this trust domain, NAMESPACE/NAME")
 	fl.BoolVar(&f.watch, "watch", false, "show them again and again, until interrupted")
@@ -97,11 +101,11 @@ func writeStreams(out io.Writer, list []leash.Stream, output string, now time.Ti
 		return err
 	}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "HOP\tAGENT\tSUBJECT\tWHAT\tRULE\tAGE\tENDS IN")
+	fmt.Fprintln(w, "HOP\tAGENT\tSUBJECT\tWHAT\tRULE\tAGE\tIN\tOUT\tENDS IN")
 	for i := range list {
 		s := &list[i]
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", s.Hop[:min(len(s.Hop), 8)], dash(s.Agent), dash(s.Subject), what(s),
-			dash(s.Policy+"/"+s.Rule), age(now.Sub(s.Since)), ends(s, now))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", s.Hop[:min(len(s.Hop), 8)], dash(s.Agent), dash(s.Subject), what(s),
+			dash(s.Policy+"/"+s.Rule), age(now.Sub(s.Since)), count(s, s.BytesIn), count(s, s.BytesOut), ends(s, now))
 	}
 	return w.Flush()
 }
@@ -132,9 +136,39 @@ func dash(s string) string {
 
 func age(d time.Duration) string { return d.Round(time.Second).String() }
 
+// count is a number of bytes, once Envoy has said one.
+func count(s *leash.Stream, n uint64) string {
+	if s.Seen.IsZero() {
+		return "-"
+	}
+	return bytesOf(n)
+}
+
+// bytesOf is n in few figures, in units as the tree of a transaction has them.
+func bytesOf(n uint64) string {
+	if n < 1000 {
+		return fmt.Sprintf("%dB", n)
+	}
+	f, unit := float64(n), -1
+	for f >= 999.5 { // which would be shown as 1000
+		f, unit = f/1000, unit+1
+	}
+	if f < 99.95 {
+		return fmt.Sprintf("%.1f%cB", f, "kMGTPE"[unit])
+	}
+	return fmt.Sprintf("%.0f%cB", f, "kMGTPE"[unit])
+}
+
 func ends(s *leash.Stream, now time.Time) string {
 	if s.Until.IsZero() {
 		return "-"
 	}
-	return age(max(0, s.Until.Sub(now)))
+	in := age(max(0, s.Until.Sub(now)))
+	if s.Lifetime != string(v1alpha1.LifetimeRenewable) {
+		return in
+	}
+	if s.Last.IsZero() {
+		return in + ", renewable"
+	}
+	return in + ", renewable up to " + age(max(0, s.Last.Sub(now)))
 }

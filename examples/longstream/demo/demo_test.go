@@ -70,6 +70,7 @@ func masked(text string) string {
 		{`\b\d+(\.\d+)?k?B\b`, "SIZE"},
 		{`([^ \n]) {2,}`, "$1 "},
 		{` +\n`, "\n"},
+		{`LONG (-|SIZE) (-|SIZE) LONG`, "LONG COUNT COUNT LONG"}, // none before the stream has lived for ten seconds
 	} {
 		text = regexp.MustCompile(m.found).ReplaceAllString(text, m.instead)
 	}
