@@ -12,7 +12,6 @@ import (
 	"sync"
 	"time"
 
-	logv3 "github.com/envoyproxy/go-control-plane/envoy/service/accesslog/v3"
 	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc"
 
@@ -215,7 +214,7 @@ func (g *Guard) ServerOptions() []grpc.ServerOption {
 func (g *Guard) Register(s grpc.ServiceRegistrar) {
 	g.check.Register(s)
 	leash.NewHolder(g.register, g.check, g.check, g.cfg.Log).Register(s)
-	logv3.RegisterAccessLogServiceServer(s, leash.NewEndLog(g.register))
+	leash.NewEndLog(g.register).Register(s)
 }
 
 // Run works until ctx ends, or until a part of it has failed that decisions

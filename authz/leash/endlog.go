@@ -6,61 +6,62 @@ import (
 
 	logdatav3 "github.com/envoyproxy/go-control-plane/envoy/data/accesslog/v3"
 	logv3 "github.com/envoyproxy/go-control-plane/envoy/service/accesslog/v3"
-
-	"github.com/hopgate/hopgate/gateway/api/wire"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 )
 
 // EndLog serves the access log by which Envoy tells how hops ended, and what it
 // has counted of those that go on.
 type EndLog struct {
-	logv3.UnimplementedAccessLogServiceServer
 	register *Register
 }
 
 // NewEndLog makes the service.
 func NewEndLog(r *Register) *EndLog { return &EndLog{register: r} }
 
+// Register adds the service to a server whose codec knows rawproto's messages.
+func (e *EndLog) Register(r grpc.ServiceRegistrar) {
+	r.RegisterService(&grpc.ServiceDesc{
+		ServiceName: logv3.AccessLogService_ServiceDesc.ServiceName,
+		HandlerType: (*any)(nil),
+		Streams: []grpc.StreamDesc{{
+			StreamName: "StreamAccessLogs", ClientStreams: true,
+			Handler: func(srv any, stream grpc.ServerStream) error { return srv.(*EndLog).StreamAccessLogs(stream) },
+		}},
+		Metadata: logv3.AccessLogService_ServiceDesc.Metadata,
+	}, e)
+}
+
 // StreamAccessLogs reads entries until Envoy closes.
-func (e *EndLog) StreamAccessLogs(stream logv3.AccessLogService_StreamAccessLogsServer) error {
+func (e *EndLog) StreamAccessLogs(stream grpc.ServerStream) error {
+	var m logged
+	defer m.free()
 	for {
-		m, err := stream.Recv()
+		err := stream.RecvMsg(&m)
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {
 			return errClosed(err)
 		}
-		for _, entry := range m.GetHttpLogs().GetLogEntry() {
-			e.entry(entry)
+		if err := m.entries(e.entry); err != nil {
+			return status.Error(codes.InvalidArgument, err.Error())
 		}
+		m.free()
 	}
 }
 
-func (e *EndLog) entry(m *logdatav3.HTTPAccessLogEntry) {
-	c := m.GetCommonProperties()
-	ns := c.GetMetadata().GetFilterMetadata()[wire.AuthzNamespace]
-	id, err := ParseID(ns.GetFields()[wire.MetaHopID].GetStringValue())
+func (e *EndLog) entry(m *loggedEntry) {
+	id, err := ParseID(string(m.hop))
 	if err != nil {
 		return
 	}
-	switch c.GetAccessLogType() {
+	switch m.about {
 	case logdatav3.AccessLogType_DownstreamPeriodic:
-		e.register.Saw(id, m.GetRequest().GetRequestBodyBytes(), m.GetResponse().GetResponseBodyBytes())
+		e.register.Saw(id, m.in, m.out)
 	case logdatav3.AccessLogType_DownstreamEnd:
-		e.ended(id, m)
+		e.register.Logged(id, m.logged())
 	default: // it says nothing of the end: the hop goes on
 	}
-}
-
-func (e *EndLog) ended(id ID, m *logdatav3.HTTPAccessLogEntry) {
-	c := m.GetCommonProperties()
-	flags := c.GetResponseFlags()
-	e.register.Logged(id, Logged{
-		In:         m.GetRequest().GetRequestBodyBytes(),
-		Out:        m.GetResponse().GetResponseBodyBytes(),
-		Duration:   c.GetDuration().AsDuration(),
-		Status:     m.GetResponse().GetResponseCode().GetValue(),
-		Details:    m.GetResponse().GetResponseCodeDetails(),
-		ClientLeft: flags.GetDownstreamConnectionTermination() || flags.GetDownstreamRemoteReset(),
-	})
 }

@@ -32,15 +32,13 @@ type logStream struct {
 
 func (s *logStream) Context() context.Context { return context.Background() }
 
-func (s *logStream) SendAndClose(*logv3.StreamAccessLogsResponse) error { return nil }
-
-func (s *logStream) Recv() (*logv3.StreamAccessLogsMessage, error) {
+func (s *logStream) RecvMsg(m any) error {
 	if len(s.messages) == 0 {
-		return nil, s.end
+		return s.end
 	}
-	m := s.messages[0]
+	next := s.messages[0]
 	s.messages = s.messages[1:]
-	return m, nil
+	return m.(*logged).ReadProto(wired(next))
 }
 
 // entry is what Envoy logs of a hop.

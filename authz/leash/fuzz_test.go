@@ -1,6 +1,7 @@
 package leash
 
 import (
+	"io"
 	"log/slog"
 	"testing"
 	"time"
@@ -87,8 +88,8 @@ func FuzzEndLog(f *testing.F) {
 		if err := r.Enter(&Hop{ID: known}); err != nil {
 			t.Fatal(err)
 		}
-		for _, e := range m.GetHttpLogs().GetLogEntry() {
-			NewEndLog(r).entry(e)
+		if err := NewEndLog(r).StreamAccessLogs(&logStream{messages: []*logv3.StreamAccessLogsMessage{m}, end: io.EOF}); err != nil {
+			t.Fatal(err)
 		}
 		if ends > 1 || ends+r.Len() != 1 {
 			t.Errorf("%d ends, and %d hops are left", ends, r.Len())

@@ -55,8 +55,7 @@ var (
 // one is read, or free.
 type said struct {
 	kind kind
-	// hop is what dynamic metadata has for the hop's id.
-	hop []byte
+	naming
 	// mode is that of the answer's body.
 	mode procfilterv3.ProcessingMode_BodySendMode
 	// status, contentType and contentEncoding are headers.
@@ -65,8 +64,15 @@ type said struct {
 	body []byte
 	end  bool
 
-	hasMetadata, hasConfig, hasHop bool
-	buf                            mem.Buffer
+	hasMetadata, hasConfig bool
+	buf                    mem.Buffer
+}
+
+// naming is the hop that metadata is of.
+type naming struct {
+	// hop is what dynamic metadata has for the hop's id.
+	hop    []byte
+	hasHop bool
 }
 
 // ReadProto takes a view of what Envoy sent (rawproto.Reader).
@@ -194,7 +200,7 @@ func (m *said) piece(num protowire.Number, v rawproto.Value) error {
 }
 
 // metadata reads the filters' metadata, of which one is ours.
-func (m *said) metadata(num protowire.Number, v rawproto.Value) error {
+func (m *naming) metadata(num protowire.Number, v rawproto.Value) error {
 	if num != 1 {
 		return nil
 	}
@@ -210,7 +216,7 @@ func (m *said) metadata(num protowire.Number, v rawproto.Value) error {
 }
 
 // authz reads a Struct, of which one field is the hop's id.
-func (m *said) authz(num protowire.Number, v rawproto.Value) error {
+func (m *naming) authz(num protowire.Number, v rawproto.Value) error {
 	if num != 1 {
 		return nil
 	}
@@ -226,7 +232,7 @@ func (m *said) authz(num protowire.Number, v rawproto.Value) error {
 }
 
 // hopID reads a Value, a oneof: what is no text is no id, and the last counts.
-func (m *said) hopID(num protowire.Number, v rawproto.Value) error {
+func (m *naming) hopID(num protowire.Number, v rawproto.Value) error {
 	switch num {
 	case 3:
 		return text(&m.hop, v)
