@@ -47,8 +47,12 @@ func benchStreams(b *testing.B, r *Register, n int) {
 	b.Helper()
 	for i := range n {
 		h := &Hop{ID: idOf(i), Held: true, Subject: &named{list: []Key{
-			{KeyTxn, "agents/corp", strconv.Itoa(i)}, {KeyToken, "agents/corp", strconv.Itoa(i)}, {KeySubject, "agents/corp", "alice"},
-			{KeyAgent, "agents/corp", strconv.Itoa(i % 100)}, {KeyRule, "agents/policy", "rule"}, {KeyDomain, "agents/corp", ""},
+			{KeyTxn, "agents/corp", strconv.Itoa(i)},
+			{KeyToken, "agents/corp", strconv.Itoa(i)},
+			{KeySubject, "agents/corp", "alice"},
+			{KeyAgent, "agents/corp", strconv.Itoa(i % 100)},
+			{KeyRule, "agents/policy", "rule"},
+			{KeyDomain, "agents/corp", ""},
 		}}}
 		if err := r.Enter(h); err != nil {
 			b.Fatal(err)
