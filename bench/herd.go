@@ -61,6 +61,8 @@ type herd struct {
 	conns   []*h2.Conn
 	tokens  []string
 	streams []*h2.Stream
+	// late is how often a stream was denied because its hold opened too late.
+	late int
 }
 
 // txnOf is the transaction of one stream.
@@ -133,26 +135,41 @@ func (h *herd) open(ctx context.Context) (time.Duration, error) {
 		if i >= len(h.streams) {
 			continue
 		}
-		s, err := h.conns[i/streamsOfConnection].Start(h.request(h.tokens[i], false))
-		if err != nil {
+		if err := h.start(i); err != nil {
 			return 0, err
 		}
-		h.streams[i] = s
 	}
 	took := time.Since(begun)
 	return took, h.counted(ctx, len(h.streams))
 }
 
+// tries is how often a stream is opened again that the gateway had no time for.
+const tries = 5
+
 // begun waits for the beginning of one stream.
 func (h *herd) begun(ctx context.Context, i int) error {
-	s := h.streams[i]
-	if err := expect(ctx, s.Begun(), openWithin); err != nil {
-		return fmt.Errorf("open stream %d: %w", i, err)
+	for try := 1; ; try++ {
+		s := h.streams[i]
+		if err := expect(ctx, s.Begun(), openWithin); err != nil {
+			return fmt.Errorf("open stream %d: %w", i, err)
+		}
+		switch status := s.Status(); {
+		case status == http.StatusOK:
+			return nil
+		case status != http.StatusGatewayTimeout || try == tries:
+			return fmt.Errorf("open stream %d: status %d", i, status)
+		}
+		h.late++
+		if err := h.start(i); err != nil {
+			return err
+		}
 	}
-	if s.Status() != http.StatusOK {
-		return fmt.Errorf("open stream %d: status %d", i, s.Status())
-	}
-	return nil
+}
+
+// start opens one stream, and does not wait for its beginning.
+func (h *herd) start(i int) (err error) {
+	h.streams[i], err = h.conns[i/streamsOfConnection].Start(h.request(h.tokens[i], false))
+	return err
 }
 
 // expect waits for what is to come within a time.

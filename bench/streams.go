@@ -26,6 +26,8 @@ type toll struct {
 	guardIdle, envoyIdle time.Duration
 	// opened is how long it took to open all of them, one after the other.
 	opened time.Duration
+	// late is how often one was denied meanwhile, because its hold opened late.
+	late int
 	// one, all and policy are from an order, or from an edited policy, until a
 	// client saw the end: of one among all, and of all.
 	one, all, policy []time.Duration
@@ -121,6 +123,7 @@ func (b *bench) weigh(ctx context.Context, h *herd, t *toll) error {
 	if t.opened, err = h.open(ctx); err != nil {
 		return err
 	}
+	t.late = h.late
 	b.mention("streams: %d are open", t.n)
 	full, with, err := b.rest(ctx, h)
 	if err != nil {
@@ -187,6 +190,7 @@ func (t *toll) figures(none *toll) []figure {
 	add("envoy-idle", "Envoy's", func(t *toll) float64 { return inMicros(t.envoyIdle) }, micros, 0)
 	add("open", "opening of a stream, with its hold", func(t *toll) float64 { return inMicros(t.opened) / float64(t.n) }, micros, 0)
 	if t.held() {
+		out = append(out, newFigure(t.name("open-late"), "of these: denied, because the hold opened too late, and opened again", float64(t.late), count).within(0))
 		out = append(out, t.cuts()...)
 	}
 	return out

@@ -75,8 +75,7 @@ func (h *herd) reopen(ctx context.Context, i int) (err error) {
 	if h.tokens[i], err = mint(h.key, "again-"+txnOf(i), time.Now()); err != nil {
 		return err
 	}
-	h.streams[i], err = h.conns[i/streamsOfConnection].Start(h.request(h.tokens[i], false))
-	if err != nil {
+	if err := h.start(i); err != nil {
 		return err
 	}
 	return h.begun(ctx, i)

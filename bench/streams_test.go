@@ -181,7 +181,7 @@ func TestTollFigures(t *testing.T) {
 		}
 	}
 	want := map[string]bool{
-		"guard-memory": false, "guard-idle": true, "cut-one-p99": true, "cut-all-p99": true, "policy-p99": false, "untold": false, "meanwhile-failed": true,
+		"guard-memory": false, "guard-idle": true, "open-late": true, "cut-one-p99": true, "cut-all-p99": true, "policy-p99": false, "untold": false, "meanwhile-failed": true,
 	}
 	if diff := cmp.Diff(want, met); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
