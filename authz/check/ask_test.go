@@ -44,6 +44,7 @@ type build struct {
 	budget     int64
 	noWorld    bool
 	canaries   Canaries
+	leaves     Leaves
 }
 
 func open(t testing.TB, b build) *house {
@@ -69,7 +70,7 @@ func open(t testing.TB, b build) *house {
 	h.Service, err = New(Config{
 		Tokens: h.tokens, Secrets: newSecrets(b.env, f.Credentials), Recorder: h.recorder, Register: h.register, Budget: h.budget,
 		Now: now, Rand: h.random, Log: slog.New(slog.NewTextHandler(h.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
-		Canaries: b.canaries,
+		Canaries: b.canaries, Leaves: b.leaves,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -152,7 +153,7 @@ func (a asking) bytes(t testing.TB) []byte {
 // context is that of the call.
 func (a asking) context() context.Context {
 	ctx := context.Background()
-	if a.target.Entry != wire.EntryInner {
+	if !a.target.Entry.InTunnel() {
 		return ctx
 	}
 	return metadata.NewIncomingContext(ctx, metadata.Pairs(wire.CallParent, a.parent, wire.CallTarget, a.parentTarget))

@@ -31,7 +31,7 @@ const canaryPrefix = "e=" + string(wire.EntryCanary)
 // does, or is inside a tunnel, and knows the secret.
 func (s *Service) isCanary(w *work) bool {
 	c := s.cfg.Canaries
-	if c == nil || !strings.HasPrefix(w.req.Target, canaryPrefix) && !strings.HasPrefix(w.req.Target, innerPrefix) {
+	if _, tunnelled := entryInside(w.req.Target); c == nil || !tunnelled && !strings.HasPrefix(w.req.Target, canaryPrefix) {
 		return false
 	}
 	secret := w.req.Header(HeaderTxnToken)

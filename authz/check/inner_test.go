@@ -229,13 +229,13 @@ func TestWhatEnvoySaysOfATunnel(t *testing.T) {
 		target string
 		want   inside
 	}{
-		{"both", pairs(wire.CallParent, "p", wire.CallTarget, "t"), in, inside{"p", "t"}},
+		{"both", pairs(wire.CallParent, "p", wire.CallTarget, "t"), in, inside{wire.EntryInner, "p", "t"}},
 		{"on another entry they say nothing", pairs(wire.CallParent, "p", wire.CallTarget, "t"), proxyTarget().String(), inside{}},
-		{"no call", context.Background(), in, inside{"-", "-"}},
-		{"no parent", pairs(wire.CallTarget, "t"), in, inside{"-", "-"}},
-		{"no target", pairs(wire.CallParent, "p"), in, inside{"-", "-"}},
-		{"a parent twice", pairs(wire.CallParent, "p", wire.CallParent, "q", wire.CallTarget, "t"), in, inside{"-", "-"}},
-		{"a target twice", pairs(wire.CallParent, "p", wire.CallTarget, "t", wire.CallTarget, "t"), in, inside{"-", "-"}},
+		{"no call", context.Background(), in, inside{wire.EntryInner, "-", "-"}},
+		{"no parent", pairs(wire.CallTarget, "t"), in, inside{wire.EntryInner, "-", "-"}},
+		{"no target", pairs(wire.CallParent, "p"), in, inside{wire.EntryInner, "-", "-"}},
+		{"a parent twice", pairs(wire.CallParent, "p", wire.CallParent, "q", wire.CallTarget, "t"), in, inside{wire.EntryInner, "-", "-"}},
+		{"a target twice", pairs(wire.CallParent, "p", wire.CallTarget, "t", wire.CallTarget, "t"), in, inside{wire.EntryInner, "-", "-"}},
 	} {
 		if got := insideOf(tc.ctx, tc.target); got != tc.want {
 			t.Errorf("%s: %+v, want %+v", tc.name, got, tc.want)

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"cmp"
 	"errors"
 	"slices"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"github.com/hopgate/hopgate/authz/surface/egress"
 	"github.com/hopgate/hopgate/authz/token"
 	"github.com/hopgate/hopgate/gateway/api/feedv1"
+	"github.com/hopgate/hopgate/gateway/api/v1alpha1"
 	"github.com/hopgate/hopgate/gateway/api/wire"
 )
 
@@ -182,11 +184,32 @@ func (s *Service) judgeAgain(held *Held, l *later) (code string) {
 	switch {
 	case !l.verdict.Allowed:
 		return l.verdict.Code
+	case held.looser(&l.verdict):
+		return denial.TunnelChanged
 	case held.argsLost && readsArguments(l.verdict.Outcome.SeenNames()):
 		// What was not kept cannot be judged.
 		return denial.RuleError
 	default:
 		return ""
+	}
+}
+
+// tlsOf is what becomes of the TLS in a tunnel by a verdict.
+func tlsOf(v *decide.Verdict) v1alpha1.TLSDuty {
+	return cmp.Or(v.Outcome.Duties.TLS, v1alpha1.TLSPassthrough)
+}
+
+// looser reports whether the TLS in a tunnel is handled less strictly than it
+// is to be by now.
+func (h *Held) looser(v *decide.Verdict) bool {
+	strict := []v1alpha1.TLSDuty{v1alpha1.TLSOpaque, v1alpha1.TLSPassthrough, v1alpha1.TLSInspect}
+	return h.tls != "" && slices.Index(strict, h.tls) < slices.Index(strict, tlsOf(v))
+}
+
+// unapprove gives back the certificate of a tunnel that is over.
+func (h *Held) unapprove() {
+	if h.leaf != nil {
+		h.leaf()
 	}
 }
 

@@ -16,9 +16,12 @@ import (
 	"github.com/hopgate/hopgate/gateway/api/wire"
 )
 
-// inside is what a hop inside a tunnel carries: the tunnel's hop id, and its
-// target as Check had it dialled.
-type inside struct{ parent, target string }
+// inside is what a hop inside a tunnel carries: how it entered, the tunnel's
+// hop id, and its target as Check had it dialled.
+type inside struct {
+	entry          wire.Entry
+	parent, target string
+}
 
 // judge decides the request of w, and reports whether it may pass. What is
 // not known yet, cannot be read or cannot be decided ends at the first step
@@ -61,7 +64,7 @@ func (s *Service) place(w *work, in inside) bool {
 		return s.placeInside(w, in)
 	}
 	t := w.world.State.Target(w.req.Target)
-	if t == nil || t.Entry == wire.EntryInner {
+	if t == nil || t.Entry.InTunnel() {
 		return w.deny(denial.NotReady)
 	}
 	w.hop.Target = t
@@ -85,12 +88,12 @@ func (s *Service) placeInside(w *work, in inside) bool {
 	}
 	until, last := s.cfg.Register.Until(id)
 	parent, ok := live.Subject.(*Held)
-	if !ok || parent.canary || until.IsZero() || parent.dest.String() != in.target {
+	if !ok || parent.canary || until.IsZero() || parent.dest.String() != in.target || in.entry == wire.EntryInspected && parent.tls != v1alpha1.TLSInspect {
 		return w.deny(denial.TunnelGone)
 	}
 	outer := parent.target()
 	t := w.world.State.Resolve(wire.Target{
-		Entry: wire.EntryInner, Gateway: outer.Gateway, Listener: outer.Listener, Surface: "HTTP",
+		Entry: in.entry, Gateway: outer.Gateway, Listener: outer.Listener, Surface: "HTTP",
 	})
 	if t == nil {
 		return w.deny(denial.NotReady)
@@ -181,8 +184,24 @@ func (s *Service) settle(ctx context.Context, w *work) bool {
 		}
 		w.secrets = append(w.secrets, secret)
 	}
+	return !w.verdict.Inspects(&w.hop) || s.approve(w)
+}
+
+// approve has a certificate ready for a tunnel whose TLS is to end here: the
+// client asks for it as soon as it is told that there is a tunnel.
+func (s *Service) approve(w *work) bool {
+	err := errNoLeaves
+	if s.cfg.Leaves != nil {
+		w.leaf, err = s.cfg.Leaves.Approve(strings.Clone(w.dest.Host))
+	}
+	if err != nil {
+		w.text = "the TLS of this tunnel is to be inspected, and cannot be: " + err.Error()
+		return w.deny(denial.NotAvailable)
+	}
 	return true
 }
+
+var errNoLeaves = errors.New("there is no CA")
 
 // approvedFor is how long Envoy may look a name up after a hop was allowed to
 // it: its cache asks again for as long as the host is in use, and a minute.

@@ -14,8 +14,11 @@ import (
 	"github.com/hopgate/hopgate/gateway/api/wire"
 )
 
-// httpPort is where plain HTTP goes that names no port.
-const httpPort = 80
+// Where requests go that name no port.
+const (
+	httpPort  = 80
+	httpsPort = 443
+)
 
 // recognise says what the request does. It reports false, with a code, where
 // that cannot be told without doubt.
@@ -76,6 +79,9 @@ func (w *work) destination(e wire.Entry) bool {
 		port = w.hop.Target.Listener.Port
 	case w.req.Method == http.MethodConnect:
 		port = 0
+	case e == wire.EntryInspected:
+		a.Inspected = true
+		port = httpsPort
 	}
 	d, err := egress.ParseAuthority(w.req.Host, port)
 	if err != nil {

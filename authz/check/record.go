@@ -152,6 +152,7 @@ func (s *Service) Ended(h *leash.Hop, e leash.Ending) {
 	r := audit.Record{Time: s.cfg.Now(), Kind: audit.KindEnd, Hop: audit.HopID(h.ID), End: e.How, Duration: e.Lived.Round(time.Microsecond), Code: e.CutCode}
 	if held, ok := h.Subject.(*Held); ok {
 		held.over(s)
+		held.unapprove()
 		s.renewals.remove(held)
 		if c, _ := held.claims(); c != nil {
 			r.Txn, r.Domain = c.Txn, held.domain

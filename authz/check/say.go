@@ -88,8 +88,11 @@ func (w *work) metadata(ps []Pair) []Pair {
 		return ps
 	}
 	mode := w.way.Mode
-	if w.req.Method == http.MethodConnect && w.verdict.Outcome.Duties.TLS == v1alpha1.TLSOpaque {
+	switch {
+	case w.req.Method == http.MethodConnect && w.verdict.Outcome.Duties.TLS == v1alpha1.TLSOpaque:
 		mode += wire.OpaqueSuffix
+	case w.verdict.Inspects(&w.hop):
+		mode += wire.InspectSuffix
 	}
 	ps = append(ps, Pair{wire.MetaMode, mode},
 		Pair{wire.MetaHost, w.dest.DialHost()}, Pair{wire.MetaPort, strconv.Itoa(int(w.dest.Port))})

@@ -17,6 +17,7 @@ import (
 	"github.com/hopgate/hopgate/authz/strictjson"
 	"github.com/hopgate/hopgate/authz/surface"
 	"github.com/hopgate/hopgate/authz/surface/mcp"
+	"github.com/hopgate/hopgate/gateway/api/v1alpha1"
 	"github.com/hopgate/hopgate/gateway/api/wire"
 )
 
@@ -129,6 +130,10 @@ func (s *Service) refuse(ctx context.Context, w *work) {
 	if err := s.write(ctx, w, audit.KindDeny); err != nil {
 		s.cfg.Log.Warn("a denial is not recorded", "hop", w.name, "code", w.code, "error", err)
 	}
+	if w.leaf != nil {
+		w.leaf()
+		w.leaf = nil
+	}
 	s.count(w, "deny")
 	s.sayDeny(w)
 }
@@ -151,6 +156,7 @@ func (s *Service) admit(ctx context.Context, w *work) bool {
 	if err := s.cfg.Register.Enter(&held.entry); err != nil {
 		s.renewals.remove(held)
 		held.over(s)
+		held.unapprove()
 		return w.deny(denial.Overloaded)
 	}
 	return true
@@ -160,7 +166,11 @@ func (s *Service) admit(ctx context.Context, w *work) bool {
 // request are copied; what only rules read stays with work until the hold
 // opens, and is copied then.
 func (w *work) held() *Held {
-	h := &Held{hop: w.hop, addrs: w.way.Addrs, said: w.occasion()}
+	h := &Held{hop: w.hop, addrs: w.way.Addrs, said: w.occasion(), leaf: w.leaf}
+	w.leaf = nil
+	if w.hop.Action.Kind == v1alpha1.SurfaceHosts {
+		h.tls = tlsOf(&w.verdict)
+	}
 	h.hop.Since = w.now
 	if c := w.hop.Claims; c != nil && w.verdict.Renewable() {
 		by := principalOf(c, h.hop.Peer)
@@ -241,15 +251,24 @@ func (h *Held) part(s *Service, keep func()) {
 // insideOf reads what Envoy adds to a Check for a hop inside a tunnel. It is
 // in the call's own metadata, which no request reaches.
 func insideOf(ctx context.Context, target string) inside {
-	if !strings.HasPrefix(target, innerPrefix) {
+	entry, ok := entryInside(target)
+	if !ok {
 		return inside{}
 	}
 	md, ok := metadata.FromIncomingContext(ctx)
 	if !ok || len(md.Get(wire.CallParent)) != 1 || len(md.Get(wire.CallTarget)) != 1 {
-		return inside{parent: "-", target: "-"}
+		return inside{entry: entry, parent: "-", target: "-"}
 	}
-	return inside{parent: md.Get(wire.CallParent)[0], target: md.Get(wire.CallTarget)[0]}
+	return inside{entry: entry, parent: md.Get(wire.CallParent)[0], target: md.Get(wire.CallTarget)[0]}
 }
 
-// innerPrefix begins every target of the entry inside tunnels.
-const innerPrefix = "e=" + string(wire.EntryInner)
+// entryInside is how a hop entered that is inside a tunnel; false: it is in none.
+func entryInside(target string) (wire.Entry, bool) {
+	switch {
+	case strings.HasPrefix(target, "e="+string(wire.EntryInner)):
+		return wire.EntryInner, true
+	case strings.HasPrefix(target, "e="+string(wire.EntryInspected)):
+		return wire.EntryInspected, true
+	}
+	return "", false
+}

@@ -39,6 +39,13 @@ type Names interface {
 	Approve(name string, until time.Time)
 }
 
+// Leaves has certificates for tunnels whose TLS ends here.
+type Leaves interface {
+	// Approve has one served to Envoy for a name, until release is called. The
+	// error is a sentence for a person.
+	Approve(name string) (release func(), err error)
+}
+
 // Secrets holds credentials.
 type Secrets interface {
 	// Get is the secret of exactly this Credential; false: it cannot be had.
@@ -71,7 +78,7 @@ type Egress struct {
 	Names Names
 }
 
-// Config is what a Service needs. Everything but Contained, Canaries and Log is
+// Config is what a Service needs. Everything but Contained, Leaves, Canaries and Log is
 // required.
 type Config struct {
 	Tokens   Tokens
@@ -80,6 +87,8 @@ type Config struct {
 	Register *leash.Register
 	// Contained may be nil: nobody is cut off.
 	Contained Contained
+	// Leaves may be nil: no TLS is inspected.
+	Leaves Leaves
 	// Canaries may be nil: no Envoy is proven.
 	Canaries Canaries
 	Budget   *Budget

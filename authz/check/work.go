@@ -48,6 +48,8 @@ type work struct {
 	way  egress.Way
 	// token is what the hop's claims were read from, when it came with them.
 	token string
+	// leaf gives back the certificate that was approved; nil: none was.
+	leaf func()
 	// secrets are those of the target's credentials, in their order.
 	secrets []credential.Secret
 
@@ -121,6 +123,10 @@ type Held struct {
 	argsLost bool
 	// canary is true of hopgate's own.
 	canary bool
+	// tls is what becomes of the TLS in a tunnel; empty: it is none.
+	tls v1alpha1.TLSDuty
+	// leaf gives back the certificate that was approved; nil: none was.
+	leaf func()
 	// work has what of the request rules may read. It is given back when the
 	// hold opens, which happens once.
 	work *work

@@ -124,7 +124,7 @@ func complete(refs []v1alpha1.BackendReference) {
 // worldOf compiles a feed as the guard does.
 func worldOf(t testing.TB, epoch uint64, f *feedv1.Snapshot, names Names) *World {
 	t.Helper()
-	c, err := policy.New(policy.Config{})
+	c, err := policy.New(policy.Config{Inspects: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -85,7 +85,7 @@ func remaining(h *Hop, now time.Time) (time.Duration, string) {
 // grant fills in an allow: how long, and how it is held.
 func (v *Verdict) grant(h *Hop) {
 	switch {
-	case v.Outcome.Duties.TLS == v1alpha1.TLSInspect, v.Outcome.Duties.ForwardToken == v1alpha1.ForwardTokenExchange:
+	case v.Inspects(h) && !h.Target.Gateway.Inspects, v.Outcome.Duties.ForwardToken == v1alpha1.ForwardTokenExchange:
 		v.refuse(denial.NotAvailable)
 	case v.Lease < time.Millisecond && h.Begun():
 		v.refuse(denial.Expired)
@@ -94,6 +94,11 @@ func (v *Verdict) grant(h *Hop) {
 	default:
 		v.Allowed, v.Hold = true, holdOf(h, v)
 	}
+}
+
+// Inspects reports whether h is a tunnel whose TLS is to end here.
+func (v *Verdict) Inspects(h *Hop) bool {
+	return h.Action.Kind == v1alpha1.SurfaceHosts && v.Outcome.Duties.TLS == v1alpha1.TLSInspect
 }
 
 func (v *Verdict) refuse(code string) { v.Code, v.Life, v.Lease = code, 0, 0 }

@@ -258,6 +258,8 @@ func TestGrant(t *testing.T) {
 		lease     time.Duration // as life, unless it says less
 		begun     bool
 		unleashed time.Duration
+		kind      v1alpha1.SurfaceType
+		inspects  bool
 		code      string
 		hold      string
 	}{
@@ -267,7 +269,9 @@ func TestGrant(t *testing.T) {
 		{name: "its life is over by a later decision", begun: true, code: denial.Expired},
 		{name: "short enough to go unleashed", life: time.Second, unleashed: time.Second, hold: wire.HoldNone},
 		{name: "a millisecond too long", life: time.Second + time.Millisecond, unleashed: time.Second, hold: wire.HoldHeaders},
-		{name: "Inspect", duties: policy.Duties{TLS: v1alpha1.TLSInspect}, life: time.Hour, code: denial.NotAvailable},
+		{name: "Inspect, where it cannot be", kind: v1alpha1.SurfaceHosts, duties: policy.Duties{TLS: v1alpha1.TLSInspect}, life: time.Hour, code: denial.NotAvailable},
+		{name: "Inspect", kind: v1alpha1.SurfaceHosts, inspects: true, duties: policy.Duties{TLS: v1alpha1.TLSInspect}, life: time.Hour, hold: wire.HoldHeaders},
+		{name: "Inspect of what is no tunnel", kind: v1alpha1.SurfaceHTTP, duties: policy.Duties{TLS: v1alpha1.TLSInspect}, life: time.Hour, hold: wire.HoldHeaders},
 		{name: "Exchange", duties: policy.Duties{ForwardToken: v1alpha1.ForwardTokenExchange}, life: time.Hour, code: denial.NotAvailable},
 		{name: "Forward", duties: policy.Duties{ForwardToken: v1alpha1.ForwardTokenForward}, life: time.Hour, hold: wire.HoldHeaders},
 		{name: "Opaque", duties: policy.Duties{TLS: v1alpha1.TLSOpaque}, life: time.Hour, hold: wire.HoldHeaders},
@@ -276,7 +280,8 @@ func TestGrant(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			h := &Hop{Target: &Target{Gateway: &Gateway{Gateway: feedv1.Gateway{Unleashed: tc.unleashed}}}}
+			h := &Hop{Target: &Target{Gateway: &Gateway{Gateway: feedv1.Gateway{Unleashed: tc.unleashed}, Inspects: tc.inspects}}}
+			h.Action.Kind = tc.kind
 			if tc.begun {
 				h.Since = now()
 			}

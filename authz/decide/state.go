@@ -30,6 +30,8 @@ type State struct {
 // Gateway is one Gateway and its listeners by name.
 type Gateway struct {
 	feedv1.Gateway
+	// Inspects: the TLS of tunnels can be inspected.
+	Inspects  bool
 	listeners map[string]*feedv1.Listener
 }
 
@@ -61,7 +63,7 @@ func NewState(epoch uint64, feed *feedv1.Snapshot, set *policy.Set) *State {
 		s.name(feed.Policies[i].Key)
 	}
 	for i := range feed.Gateways {
-		g := &Gateway{Gateway: feed.Gateways[i], listeners: map[string]*feedv1.Listener{}}
+		g := &Gateway{Gateway: feed.Gateways[i], Inspects: set.Inspects(), listeners: map[string]*feedv1.Listener{}}
 		for j := range g.Listeners {
 			g.listeners[g.Listeners[j].Name] = &g.Listeners[j]
 			s.name(g.Listeners[j].TrustDomains...)

@@ -35,6 +35,7 @@ const (
 	SurfaceRequired   = "surface_required"
 	TargetMismatch    = "target_mismatch"
 	TunnelGone        = "tunnel_gone"
+	TunnelChanged     = "tunnel_changed"
 	HopUnknown        = "hop_unknown"
 	Expired           = "expired"
 	AuditUnavailable  = "audit_unavailable"
@@ -115,6 +116,7 @@ func egressCodes() []Code {
 		{Name: SurfaceRequired, Retry: RetryNever, Text: "this destination is reachable only as the tool server, model or agent that it is: send plain requests to the gateway, which speaks TLS for you, not a tunnel"},
 		{Name: TargetMismatch, Kind: Invalid, Retry: RetryNever, Status: http.StatusMisdirectedRequest, Text: "the request names another host than the tunnel it came through"},
 		{Name: TunnelGone, Retry: RetryRenewal, Text: "the tunnel that this came through has ended"},
+		{Name: TunnelChanged, Retry: RetryLater, Text: "the TLS in this tunnel is to be handled more strictly than when it was opened: open it again"},
 	}
 }
 

@@ -96,9 +96,10 @@ func (k *checker) tls(at *field.Path, in v1alpha1.TLSDuty, kind v1alpha1.Surface
 	switch in {
 	case "":
 		return
-	case v1alpha1.TLSInspect:
-		k.report(at, ReasonNotAvailable, Error, "Inspect is not available in this version")
-	case v1alpha1.TLSPassthrough, v1alpha1.TLSOpaque:
+	case v1alpha1.TLSInspect, v1alpha1.TLSPassthrough, v1alpha1.TLSOpaque:
+		if in == v1alpha1.TLSInspect && k.c.noInspect != "" {
+			k.report(at, ReasonNotAvailable, Error, "TLS cannot be inspected here: %s", k.c.noInspect)
+		}
 		if kind != v1alpha1.SurfaceHosts {
 			k.noEffect(at, "it says something about type Hosts only")
 		}

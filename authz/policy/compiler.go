@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"fmt"
 	"sync"
 
@@ -18,7 +19,13 @@ type Config struct {
 	// Keep is how many compiled expressions are kept before those are dropped
 	// that no policy uses any more. 0: 65536.
 	Keep int
+	// Inspects says that TLS can be inspected; NoInspect why it cannot be. Empty:
+	// there is no CA.
+	Inspects  bool
+	NoInspect string
 }
+
+const noCA = "there is no CA to mint certificates by: make one with 'hopgate ca init'"
 
 const (
 	defaultMaxCost = 2000
@@ -32,6 +39,8 @@ type Compiler struct {
 	env     *cel.Env
 	maxCost uint64
 	keep    int
+	// noInspect is why TLS cannot be inspected; empty: it can.
+	noInspect string
 
 	// mu guards recent and older: what was used since the last turn, and before.
 	mu            sync.Mutex
@@ -51,6 +60,9 @@ func New(cfg Config) (*Compiler, error) {
 	if c.keep <= 0 {
 		c.keep = defaultKeep
 	}
+	if !cfg.Inspects {
+		c.noInspect = cmp.Or(cfg.NoInspect, noCA)
+	}
 	return c, nil
 }
 
@@ -63,7 +75,9 @@ func (c *Compiler) Compile(policies []feedv1.Policy) *Set {
 		b.add(&policies[i], c.compile(&policies[i]))
 	}
 	c.turn(false)
-	return b.set()
+	s := b.set()
+	s.inspects = c.noInspect == ""
+	return s
 }
 
 // CheckPolicy says what is wrong with one policy, in the order of its fields:

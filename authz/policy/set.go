@@ -14,6 +14,7 @@ import (
 type Set struct {
 	indexes  map[place]*index
 	problems []PolicyProblem
+	inspects bool
 	// decisions save the hot path from allocating.
 	decisions sync.Pool
 }
@@ -27,6 +28,9 @@ type place struct {
 
 // Problems are what is wrong with the policies, by policy and field.
 func (s *Set) Problems() []PolicyProblem { return slices.Clone(s.problems) }
+
+// Inspects reports whether TLS can be inspected where these policies count.
+func (s *Set) Inspects() bool { return s != nil && s.inspects }
 
 // rejection is a policy that denies because it was not accepted.
 type rejection struct {

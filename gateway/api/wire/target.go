@@ -43,9 +43,15 @@ const (
 	EntryProxy Entry = "proxy"
 	// EntryInner is plain HTTP inside a CONNECT.
 	EntryInner Entry = "inner"
+	// EntryInspected is what came in a CONNECT by TLS that ended here.
+	EntryInspected Entry = "inspected"
 	// EntryCanary is a listener of canaries, by which hopgate proves an Envoy.
 	EntryCanary Entry = "canary"
 )
+
+// InTunnel reports whether what entered so is inside a tunnel, whose identity
+// it has.
+func (e Entry) InTunnel() bool { return e == EntryInner || e == EntryInspected }
 
 var errTarget = errors.New("malformed target")
 
@@ -93,7 +99,7 @@ func ParseTarget(s string) (Target, error) {
 			return Target{}, err
 		}
 	}
-	if t.Entry == "" || (t.Gateway == "" && t.Entry != EntryInner && t.Entry != EntryCanary) {
+	if t.Entry == "" || (t.Gateway == "" && !t.Entry.InTunnel() && t.Entry != EntryCanary) {
 		return Target{}, errTarget
 	}
 	return t, nil

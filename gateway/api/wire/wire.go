@@ -44,6 +44,10 @@ const (
 // compared. Every matching Allow must have said tls: Opaque.
 const OpaqueSuffix = "-opaque"
 
+// InspectSuffix on a mode means that a tunnel's TLS ends here: its requests are
+// hops of their own. One matching Allow that says tls: Inspect is enough.
+const InspectSuffix = "-inspect"
+
 // Headers between Envoy and the guard.
 const (
 	// HeaderDeadline bounds a stream: whole milliseconds, at least 1. Envoy
