@@ -41,7 +41,7 @@ func New(s envoy.Settings) *Builder {
 	return &Builder{
 		settings: s,
 		routes:   constants(envoy.RouteFilters(s)),
-		proxying: constants(envoy.Proxying(s)),
+		proxying: constants(append(envoy.Proxying(s), envoy.Inspecting(s)...)),
 		canaries: constants(envoy.Canaries(s)),
 		tables:   newTables(s),
 	}
@@ -81,7 +81,7 @@ func (b *Builder) Resources(g *graph.Graph) []*serve.Resource {
 	}
 	out = append(out, b.tables.resources(g, find)...)
 	out = append(out, b.empty(g)...)
-	out = append(out, b.shared(g)...)
+	out = append(out, b.shared(g, find)...)
 	b.kept, b.next = b.next, nil
 	return unique(out)
 }
@@ -160,16 +160,42 @@ type secretKey struct {
 
 // shared is what the kinds of listener that g has need besides. Canaries are of
 // every kind: an Envoy is proven whatever it is to serve.
-func (b *Builder) shared(g *graph.Graph) []*serve.Resource {
+func (b *Builder) shared(g *graph.Graph, find func(string) *graph.Backend) []*serve.Resource {
 	var out []*serve.Resource
 	if b.needs(g, graph.ListenerRoutes) {
 		out = append(out, b.routes...)
 	}
 	if b.needs(g, graph.ListenerProxy) {
 		out = append(out, b.proxying...)
-		out = append(out, b.tables.hosts(g))
+		out = append(out, b.tables.hosts(g)...)
+		out = append(out, b.inspected(g, find)...)
 	}
 	return append(out, b.canaries...)
+}
+
+// inspected are fixed hosts as inspected requests reach them.
+func (b *Builder) inspected(g *graph.Graph, find func(string) *graph.Backend) []*serve.Resource {
+	if !b.settings.Inspect {
+		return nil
+	}
+	var out []*serve.Resource
+	for _, name := range hostsOf(g) {
+		be := find(name)
+		if be == nil {
+			continue
+		}
+		for i, n := range envoy.InspectedHost(be, b.settings) {
+			out = append(out, b.keep(inspectedKey{be, i}, func() *serve.Resource {
+				return single(n.TypeURL, n.Name, be.Owner, hash(be), func() (proto.Message, error) { return n.Message, nil })
+			}))
+		}
+	}
+	return out
+}
+
+type inspectedKey struct {
+	host *graph.Backend
+	n    int
 }
 
 func (b *Builder) needs(g *graph.Graph, k graph.ListenerKind) bool {

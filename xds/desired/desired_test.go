@@ -468,3 +468,31 @@ func TestABackendThatIsFoundOtherwise(t *testing.T) {
 		t.Errorf("changes differ (-want +got):\n%s", diff)
 	}
 }
+
+// TestInspecting: where TLS can be inspected, all that it goes through is there,
+// and each fixed host by TLS beside what it is without.
+func TestInspecting(t *testing.T) {
+	t.Parallel()
+	s := settings()
+	if got := list(New(s).Resources(fixture())); strings.Contains(got, "inspect") {
+		t.Errorf("without a CA there is:\n%s", got)
+	}
+	s.Inspect = true
+	b := New(s)
+	first := b.Resources(fixture())
+	got := list(first)
+	for _, want := range []string{
+		"Listener hopgate/inspect/guard Hopgate//own", "RouteConfiguration hopgate/inspect/guard Hopgate//own", "RouteConfiguration hopgate/inspect/hosts Hopgate//own",
+		"Cluster hopgate/inspected/guard/upgrade Hopgate//own", "Cluster hopgate/inspected/host/agents/egress/web.example/8443 GatewayConfig/agents/laptop",
+		"Cluster hopgate/inspected/host/agents/egress/web.example/8443/upgrade GatewayConfig/agents/laptop", "TypedExtensionConfig identity Hopgate//own",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("there is no %s in:\n%s", want, got)
+		}
+	}
+	g := fixture()
+	one, two := b.Resources(g), b.Resources(g)
+	if !slices.Equal(one, two) {
+		t.Error("what did not change was made again")
+	}
+}

@@ -16,7 +16,7 @@ type tables struct {
 	settings  envoy.Settings
 	fragments map[*graph.Fragment]*part
 	made      map[string]*table
-	hostsOf   *serve.Resource
+	hostsOf   []*serve.Resource
 	hostNames []string
 }
 
@@ -137,8 +137,25 @@ func (t *tables) proxyTable(e *graph.RouteTable, find func(string) *graph.Backen
 	return next
 }
 
-// hosts is the table that all tunnels to fixed hosts share.
-func (t *tables) hosts(g *graph.Graph) *serve.Resource {
+// hosts are the tables that all tunnels to fixed hosts share.
+func (t *tables) hosts(g *graph.Graph) []*serve.Resource {
+	names := hostsOf(g)
+	if t.hostsOf != nil && slices.Equal(t.hostNames, names) {
+		return t.hostsOf
+	}
+	made := []envoy.Named{envoy.HostsTable(names, t.settings)}
+	if t.settings.Inspect {
+		made = append(made, envoy.InspectHostsTable(names, t.settings))
+	}
+	t.hostNames, t.hostsOf = names, nil
+	for _, n := range made {
+		t.hostsOf = append(t.hostsOf, single(n.TypeURL, n.Name, Own(), hash(names), func() (proto.Message, error) { return n.Message, nil }))
+	}
+	return t.hostsOf
+}
+
+// hostsOf are the clusters of fixed hosts of all Proxy listeners, sorted.
+func hostsOf(g *graph.Graph) []string {
 	var names []string
 	for _, e := range g.Tables {
 		if e.Proxy != nil {
@@ -146,11 +163,5 @@ func (t *tables) hosts(g *graph.Graph) *serve.Resource {
 		}
 	}
 	slices.Sort(names)
-	names = slices.Compact(names)
-	if t.hostsOf == nil || !slices.Equal(t.hostNames, names) {
-		n := envoy.HostsTable(names, t.settings)
-		t.hostNames = names
-		t.hostsOf = single(n.TypeURL, n.Name, Own(), hash(names), func() (proto.Message, error) { return n.Message, nil })
-	}
-	return t.hostsOf
+	return slices.Compact(names)
 }

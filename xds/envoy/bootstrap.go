@@ -58,7 +58,16 @@ func socketClusters(socket string) []*clusterv3.Cluster {
 	for _, n := range []string{ClusterXDS, ClusterAuthz, ClusterHold, ClusterLog} {
 		out = append(out, SocketCluster(n, socket))
 	}
-	return out
+	return append(out, secretsCluster(socket))
+}
+
+// secretsCluster has a stream for each name that a client's TLS asks for: the
+// client chooses those, and must not starve others.
+func secretsCluster(socket string) *clusterv3.Cluster {
+	c := SocketCluster(ClusterSecrets, socket)
+	c.CircuitBreakers.Thresholds[0].MaxRequests = u32(maxSecrets)
+	c.CircuitBreakers.Thresholds[0].MaxPendingRequests = u32(maxSecrets)
+	return c
 }
 
 func (b Bootstrap) overload() *overloadv3.OverloadManager {

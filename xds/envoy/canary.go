@@ -78,7 +78,7 @@ func canaryProxy() *routev3.RouteConfiguration {
 	out.IgnorePortInHostMatching = false
 	var routes []*routev3.Route
 	for _, m := range tunnelModes() {
-		routes = append(routes, tunnelRoute(m))
+		routes = append(routes, tunnelRoute(m), inspectRoute(m))
 	}
 	for _, d := range canaryDestinations() {
 		routes = append(routes, absoluteHosts(wire.CanaryName(d)))

@@ -36,7 +36,12 @@ const (
 	shapeRoutes shape = "routes"
 	shapeProxy  shape = "proxy"
 	shapeInner  shape = "inner"
+	// shapeInspect is of what was inside TLS in a tunnel.
+	shapeInspect shape = "inspect"
 )
+
+// tunnelled reports whether a shape is of what is inside a tunnel.
+func (sh shape) tunnelled() bool { return sh == shapeInner || sh == shapeInspect }
 
 // chain is the filters of one shape before the router, in order.
 func chain(sh shape, c cache, s Settings) []Filter {
@@ -45,6 +50,8 @@ func chain(sh shape, c cache, s Settings) []Filter {
 		return []Filter{authz(sh, s), target(), holdHeaders(), holdRelay(), proxyForward(cacheGuard, s), proxyForward(cacheInside, s)}
 	case shapeInner:
 		return []Filter{authz(sh, s), holdHeaders(), holdRelay(), forward(sh, c, s)}
+	case shapeInspect:
+		return []Filter{authz(sh, s), identity(), holdHeaders(), holdRelay(), forward(sh, c, s)}
 	default:
 		return []Filter{authz(sh, s), holdHeaders(), holdRelay(), forward(sh, cacheGuard, s), forward(sh, cacheInside, s)}
 	}

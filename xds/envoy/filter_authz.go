@@ -36,7 +36,7 @@ func authz(sh shape, s Settings) Filter {
 }
 
 func authzService(sh shape, s Settings) *corev3.GrpcService {
-	if sh != shapeInner {
+	if !sh.tunnelled() {
 		return grpcService(ClusterAuthz, s.checkTimeout())
 	}
 	return grpcService(ClusterAuthz, s.checkTimeout(),

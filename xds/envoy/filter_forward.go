@@ -11,7 +11,7 @@ func forwardName(sh shape, c cache) string { return "forward." + string(sh) + ".
 // forward resolves names by a guarded cache. On a route it serves backends
 // with a host name; inside a tunnel it dials the tunnel's own target.
 func forward(sh shape, c cache, s Settings) Filter {
-	return Filter{Name: forwardName(sh, c), Config: forwardConfig(c, s, sh == shapeInner)}
+	return Filter{Name: forwardName(sh, c), Config: forwardConfig(c, s, sh.tunnelled())}
 }
 
 // proxyForward is forward on a Proxy listener, where Check's mode says which

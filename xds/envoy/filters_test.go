@@ -194,6 +194,9 @@ func TestWhatCrossesIsHashable(t *testing.T) {
 	hop := false
 	for name, vs := range all[*statev3.FilterStateValue](t) {
 		for _, v := range vs {
+			if name == "identity" {
+				continue // it stays with its hop
+			}
 			if v.GetSharedWithUpstream() != statev3.FilterStateValue_TRANSITIVE {
 				t.Errorf("%s: %s does not cross", name, v.GetObjectKey())
 			}

@@ -19,7 +19,7 @@ func mustResources(t testing.TB, g *graph.Graph) []Named {
 		}
 		return nil
 	}
-	out := unique(slices.Concat(RouteFilters(s), Proxying(s), Canaries(s)))
+	out := unique(slices.Concat(RouteFilters(s), Proxying(s), Inspecting(s), Canaries(s)))
 	for _, b := range g.Backends {
 		c, err := Cluster(b, s)
 		if err != nil {
@@ -49,5 +49,8 @@ func mustResources(t testing.TB, g *graph.Graph) []Named {
 		}
 		out = append(out, named(e.Name, RouteTable(e.Name, e.Owner, fs)))
 	}
-	return append(out, HostsTable(hosts, s))
+	for _, h := range hosts {
+		out = append(out, InspectedHost(find(h), s)...)
+	}
+	return append(out, HostsTable(hosts, s), InspectHostsTable(hosts, s))
 }

@@ -23,7 +23,7 @@ var update = flag.Bool("update", false, "rewrite the goldens")
 
 func testSettings() Settings {
 	return Settings{
-		Socket: "/run/hopgate/guard.sock", DNSPort: 5300, TrustedCA: "/etc/ssl/roots.pem", CanaryDir: "/run/hopgate",
+		Socket: "/run/hopgate/guard.sock", DNSPort: 5300, TrustedCA: "/etc/ssl/roots.pem", CanaryDir: "/run/hopgate", Inspect: true,
 		Replies: []Reply{{
 			Flags: []string{"UH", "UF"}, Status: 503, Body: `{"request_id":"` + RequestID + `"}`, ContentType: "application/problem+json",
 			Headers: [][2]string{{"retry-after", "1"}},

@@ -135,8 +135,7 @@ func sniEqualsState(key string) *exprv1.Expr {
 }
 
 // innerCluster leads to an internal listener. Filter state crosses by itself.
-func innerCluster(mode string) *clusterv3.Cluster {
-	name := innerName(mode)
+func innerCluster(name string) *clusterv3.Cluster {
 	return &clusterv3.Cluster{
 		Name:                 name,
 		ClusterDiscoveryType: &clusterv3.Cluster_Type{Type: clusterv3.Cluster_STATIC},

@@ -97,7 +97,8 @@ func TestManagersLeaveStreamsToTheHold(t *testing.T) {
 	})
 }
 
-// TestFilterOrder: what asks comes first, what sends comes last.
+// TestFilterOrder: what asks comes first, what sends comes last. Where tunnels
+// are inspected there is a manager for plain HTTP before the other one.
 func TestFilterOrder(t *testing.T) {
 	t.Parallel()
 	want := map[string][]string{
@@ -106,6 +107,9 @@ func TestFilterOrder(t *testing.T) {
 		"agents/egress/8443@127.0.0.1": {"authz.routes", "hold.headers", "hold.relay", "forward.routes.guard", "forward.routes.inside", "envoy.filters.http.router"},
 		"hopgate/canary/proxy":         {"authz.proxy", "target", "hold.headers", "hold.relay", "forward.proxy.guard", "forward.proxy.inside", "envoy.filters.http.router"},
 		"hopgate/canary/routes":        {"authz.routes", "hold.headers", "hold.relay", "forward.routes.guard", "forward.routes.inside", "envoy.filters.http.router"},
+		"hopgate/inspect/guard":        {"authz.inner", "hold.headers", "hold.relay", "forward.inner.guard", "envoy.filters.http.router", "authz.inspect", "identity", "hold.headers", "hold.relay", "forward.inspect.guard", "envoy.filters.http.router"},
+		"hopgate/inspect/hosts":        {"authz.inner", "hold.headers", "hold.relay", "forward.inner.guard", "envoy.filters.http.router", "authz.inspect", "identity", "hold.headers", "hold.relay", "forward.inspect.guard", "envoy.filters.http.router"},
+		"hopgate/inspect/inside":       {"authz.inner", "hold.headers", "hold.relay", "forward.inner.inside", "envoy.filters.http.router", "authz.inspect", "identity", "hold.headers", "hold.relay", "forward.inspect.inside", "envoy.filters.http.router"},
 		"hopgate/tunnel/guard":         {"authz.inner", "hold.headers", "hold.relay", "forward.inner.guard", "envoy.filters.http.router"},
 		"hopgate/tunnel/hosts":         {"authz.inner", "hold.headers", "hold.relay", "forward.inner.guard", "envoy.filters.http.router"},
 		"hopgate/tunnel/inside":        {"authz.inner", "hold.headers", "hold.relay", "forward.inner.inside", "envoy.filters.http.router"},

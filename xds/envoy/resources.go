@@ -29,7 +29,7 @@ func Proxying(s Settings) []Named {
 		out = append(out, filters(chain(shapeInner, c, s))...)
 	}
 	for _, m := range tunnelModes() {
-		out = append(out, named(innerName(m), innerCluster(m)), named(innerName(m), innerListener(m, s)))
+		out = append(out, named(innerName(m), innerCluster(innerName(m))), named(innerName(m), innerListener(m, s)))
 		if m != wire.ModeHosts {
 			out = append(out, named(innerName(m), innerTable(m, nil, s)))
 		}

@@ -131,6 +131,9 @@ func TestSubscriptionsWaitForEver(t *testing.T) {
 	t.Parallel()
 	for name, sources := range all[*corev3.ConfigSource](t) {
 		for _, s := range sources {
+			if proto.Equal(s, mints()) {
+				continue // a handshake waits for it, and has a bound of its own
+			}
 			if s.GetAds() == nil {
 				t.Errorf("%s subscribes elsewhere: %v", name, s)
 			}

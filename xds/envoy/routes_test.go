@@ -56,7 +56,7 @@ func TestNoRouteRemovesTheDeadline(t *testing.T) {
 					t.Errorf("%s: %s reaches the backend", name, h)
 				}
 			}
-			if outside := proxyTable(name) || strings.HasPrefix(name, "hopgate/tunnel/"); outside && !slices.Contains(v.GetRequestHeadersToRemove(), "x-forwarded-for") {
+			if outside := proxyTable(name) || strings.HasPrefix(name, "hopgate/tunnel/") || strings.HasPrefix(name, "hopgate/inspect/"); outside && !slices.Contains(v.GetRequestHeadersToRemove(), "x-forwarded-for") {
 				t.Errorf("%s: the outside learns of us", name)
 			}
 		}
@@ -70,9 +70,12 @@ func TestEveryRouteIsAHop(t *testing.T) {
 	t.Parallel()
 	for name, ts := range all[*routev3.RouteConfiguration](t) {
 		sh := shapeRoutes
-		if strings.HasPrefix(name, "hopgate/tunnel/") {
+		switch {
+		case strings.HasPrefix(name, "hopgate/tunnel/"):
 			sh = shapeInner
-		} else if proxyTable(name) {
+		case strings.HasPrefix(name, "hopgate/inspect/"):
+			sh = shapeInspect
+		case proxyTable(name):
 			sh = shapeProxy
 		}
 		if last := ts[0].GetVirtualHosts()[len(ts[0].GetVirtualHosts())-1]; sh != shapeRoutes && last.GetDomains()[0] != "*" {

@@ -59,9 +59,7 @@ func noProxy() *routev3.Route {
 func noUpgrade(t wire.Target) *routev3.Route {
 	t.BodyBytes = 0
 	m := anyPath()
-	m.Headers = []*routev3.HeaderMatcher{{
-		Name: "upgrade", HeaderMatchSpecifier: &routev3.HeaderMatcher_PresentMatch{PresentMatch: true},
-	}}
+	m.Headers = []*routev3.HeaderMatcher{upgrading()}
 	return &routev3.Route{
 		Name: "no-upgrade", Match: m, Action: respond(403),
 		TypedPerFilterConfig: map[string]*anypb.Any{authzName(shapeProxy): contextOf(t)},
@@ -77,6 +75,7 @@ func proxyRoutes(p *graph.ProxyTable) []*routev3.Route {
 		out = append(out,
 			modeRoute("opaque-"+m, connect(), m+wire.OpaqueSuffix, directName(cache(m)), true),
 			tunnelRoute(m),
+			inspectRoute(m),
 			modeRoute("absolute-"+m, anyPath(), m, directName(cache(m)), false))
 	}
 	for _, c := range p.Hosts {
@@ -84,7 +83,7 @@ func proxyRoutes(p *graph.ProxyTable) []*routev3.Route {
 			onCluster(modeRoute("opaque-hosts:"+c, connect(), wire.ModeHosts+wire.OpaqueSuffix, c, true), c),
 			absoluteHosts(c))
 	}
-	return append(out, tunnelRoute(wire.ModeHosts))
+	return append(out, tunnelRoute(wire.ModeHosts), inspectRoute(wire.ModeHosts))
 }
 
 // tunnelRoute leads to the internal listener of a mode.

@@ -14,6 +14,9 @@ type Settings struct {
 	// TrustedCA is the file of the system's root certificates; empty: TLS to
 	// backends without a CA of their own is refused.
 	TrustedCA string
+	// Inspect says that the guard mints certificates, so that TLS can be
+	// inspected. It needs TrustedCA.
+	Inspect bool
 	// CheckTimeout bounds one decision, the resolution of a name included.
 	// 0: 5s.
 	CheckTimeout time.Duration
@@ -39,6 +42,8 @@ const (
 	ClusterAuthz = "hopgate/authz"
 	ClusterHold  = "hopgate/hold"
 	ClusterLog   = "hopgate/log"
+	// ClusterSecrets is for certificates that are minted on demand.
+	ClusterSecrets = "hopgate/secrets"
 )
 
 // Timings of the connection managers, all measured.
@@ -71,6 +76,7 @@ const (
 	earlyDataBytes    = 16 << 10
 	maxCachedHosts    = 100_000
 	maxPendingLookups = 4096
+	maxSecrets        = 20_000
 )
 
 // Bounds of regular expressions. Envoy has the second too, by its own count.
