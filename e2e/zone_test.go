@@ -1,12 +1,15 @@
 package e2e
 
 import (
+	"fmt"
 	"net"
 	"net/netip"
 	"sync"
 	"testing"
 
 	"github.com/miekg/dns"
+
+	"github.com/hopgate/hopgate/internal/testenv"
 )
 
 // zone is a DNS server that stands for the Internet's.
@@ -21,11 +24,14 @@ type zone struct {
 func newZone(t testing.TB) *zone {
 	t.Helper()
 	z := &zone{names: map[string]func(*dns.Msg, dns.Question){}}
-	udp, err := net.ListenPacket("udp", "127.0.0.1:0")
+	// A port that the system gives to nobody: a client may have the TCP port of
+	// any UDP port that it gives.
+	at := fmt.Sprintf("127.0.0.1:%d", testenv.Port(t))
+	udp, err := net.ListenPacket("udp", at)
 	if err != nil {
 		t.Fatal(err)
 	}
-	tcp, err := net.Listen("tcp", udp.LocalAddr().String())
+	tcp, err := net.Listen("tcp", at)
 	if err != nil {
 		t.Fatal(err)
 	}
