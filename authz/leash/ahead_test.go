@@ -5,8 +5,13 @@ import (
 	"testing/synctest"
 	"time"
 
+	procv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
+
 	"github.com/hopgate/hopgate/authz/audit"
 )
+
+// first is the first piece of an answer, as it is passed on.
+const first = `"data: a\n\n"`
 
 // warning is plainWords that have something to say ahead.
 type warning struct{ plainWords }
@@ -27,17 +32,19 @@ func TestRelayAheadOfAKnownEnd(t *testing.T) {
 		rel.hop, _ = r.Open(hop.ID, true, rel.cut)
 		rel.warnAhead()
 		rel.mu.Unlock()
-		if err := rel.message(seen(t, events())); err != nil {
-			t.Fatal(err)
+		for _, m := range []*procv3.ProcessingRequest{events(), piece("data: a\n\n", false)} {
+			if err := rel.message(seen(t, m)); err != nil {
+				t.Fatal(err)
+			}
 		}
 		h := &hold{envoy: e}
 		time.Sleep(90*time.Second - time.Millisecond)
-		h.want(t, "headers")
+		h.want(t, "headers", first)
 		time.Sleep(2 * time.Millisecond)
-		h.want(t, "headers", `"data: soon over\n\n"`)
+		h.want(t, "headers", first, `"data: soon over\n\n"`)
 		time.Sleep(time.Until(begun.Add(2*time.Minute - wordLead + time.Millisecond)))
 		synctest.Wait()
-		h.want(t, "headers", `"data: soon over\n\n"`, `"data: expired\n\n" end hop_expired`)
+		h.want(t, "headers", first, `"data: soon over\n\n"`, `"data: expired\n\n" end hop_expired`)
 		r.Closed(hop.ID)
 		r.Logged(hop.ID, Logged{Details: "via_upstream"})
 		r.wantEnds(t, audit.EndExpired)
@@ -78,26 +85,58 @@ func TestRelayOfARenewedLife(t *testing.T) {
 		rel.hop, _ = r.Open(hop.ID, true, rel.cut)
 		rel.warnAhead()
 		rel.mu.Unlock()
-		if err := rel.message(seen(t, events())); err != nil {
-			t.Fatal(err)
+		for _, m := range []*procv3.ProcessingRequest{events(), piece("data: a\n\n", false)} {
+			if err := rel.message(seen(t, m)); err != nil {
+				t.Fatal(err)
+			}
 		}
 		h := &hold{envoy: e}
 		const soon = `"data: soon over\n\n"`
 		time.Sleep(time.Minute)
 		r.Move(hop.ID, at(5*time.Minute)) // before it was warned
 		time.Sleep(time.Until(at(270*time.Second - time.Millisecond)))
-		h.want(t, "headers")
+		h.want(t, "headers", first)
 		time.Sleep(2 * time.Millisecond)
-		h.want(t, "headers", soon)
+		h.want(t, "headers", first, soon)
 		time.Sleep(time.Until(at(295 * time.Second)))
 		r.Move(hop.ID, at(8*time.Minute)) // at the last moment
 		time.Sleep(time.Until(at(450*time.Second - time.Millisecond)))
-		h.want(t, "headers", soon)
+		h.want(t, "headers", first, soon)
 		time.Sleep(time.Until(at(8*time.Minute - wordLead + time.Millisecond)))
 		synctest.Wait()
-		h.want(t, "headers", soon, soon, `"data: expired\n\n" end hop_expired`)
+		h.want(t, "headers", first, soon, soon, `"data: expired\n\n" end hop_expired`)
 		r.Closed(hop.ID)
 		r.Logged(hop.ID, Logged{Details: "via_upstream"})
 		r.wantEnds(t, audit.EndExpired)
+	})
+}
+
+// TestRelayThatHasSaidNothing is not warned before it says something: Envoy
+// would break it off for the warning.
+func TestRelayThatHasSaidNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, Config{})
+		hop := r.enterRelay(t, 1, 2*time.Minute, false)
+		e := newEnvoy(t)
+		rel := newRelay(&side{stream: e, phrases: newPhrases()}, r.Register, warning{})
+		rel.mu.Lock()
+		rel.hop, _ = r.Open(hop.ID, true, rel.cut)
+		rel.warnAhead()
+		rel.mu.Unlock()
+		if err := rel.message(seen(t, events())); err != nil {
+			t.Fatal(err)
+		}
+		h := &hold{envoy: e}
+		time.Sleep(100 * time.Second)
+		h.want(t, "headers")
+		if err := rel.message(seen(t, piece("data: a\n\n", false))); err != nil {
+			t.Fatal(err)
+		}
+		h.want(t, "headers", first, `"data: soon over\n\n"`)
+		rel.stop()
+		r.Closed(hop.ID)
+		r.Logged(hop.ID, Logged{Details: "via_upstream"})
+		r.wantEnds(t, audit.EndDone)
 	})
 }

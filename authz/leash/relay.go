@@ -52,8 +52,11 @@ type relay struct {
 
 	mu  sync.Mutex
 	hop *Hop // guarded by mu
-	// answered is true once the answer's headers were let pass.
+	// answered is true once the answer's headers were let pass, flows once a
+	// piece of its body has come: until then Envoy takes none of ours, and
+	// breaks off the hop of who sends one.
 	answered bool              // guarded by mu
+	flows    bool              // guarded by mu
 	gap      gap               // guarded by mu; nil: no word can be put in
 	say      func(Last) []byte // guarded by mu; how, where there is a gap
 	ending   *Cut              // guarded by mu; the cut that waits for its place
@@ -142,6 +145,7 @@ func plain(encoding string) bool { return encoding == "" || strings.EqualFold(en
 // body passes a piece of the answer on, and puts in what waits for its place.
 func (r *relay) body(m *said) error {
 	b := m.body
+	r.flows = true
 	if r.ending != nil && r.gap != nil && !m.end {
 		if n := r.gap.Next(b); n >= 0 {
 			r.last(b[:n], *r.ending)
@@ -162,7 +166,7 @@ func (r *relay) body(m *said) error {
 
 // warn says what waits to be said in a stream that goes on.
 func (r *relay) warn() error {
-	if r.warning == nil || r.over || r.ending != nil || r.gap == nil || !r.gap.Free() {
+	if r.warning == nil || r.over || r.ending != nil || !r.flows || r.gap == nil || !r.gap.Free() {
 		return nil
 	}
 	b := r.say(*r.warning)
@@ -237,7 +241,7 @@ func (r *relay) cutLocked(c Cut) {
 	case r.over || r.ending != nil:
 	case !r.answered || r.gap == nil:
 		r.reset(c)
-	case r.gap.Free():
+	case r.flows && r.gap.Free():
 		r.last(nil, c)
 	default:
 		r.ending = &c

@@ -144,8 +144,20 @@ func TestRelayEnds(t *testing.T) {
 		{
 			"events before the first", false,
 			[]*procv3.ProcessingRequest{events()},
-			nil,
+			[]*procv3.ProcessingRequest{piece("data: a\n\n", false)},
 			[]string{goneOn, "headers", `"data: revoked\n\n" end hop_revoked`},
+		},
+		{
+			"events that have not begun", false,
+			[]*procv3.ProcessingRequest{events()},
+			nil,
+			[]string{goneOn, "headers", reset},
+		},
+		{
+			"a WebSocket that has said nothing", true,
+			[]*procv3.ProcessingRequest{headers(":status", "101")},
+			nil,
+			[]string{goneOn, "headers", reset},
 		},
 		{
 			"events between two", false,
