@@ -22,19 +22,44 @@ const (
 )
 
 // end ends each of these hops for which judge has a code, and says how many. It
-// does not wait for anybody to hear of it.
+// does not wait for anybody to hear of it. What is inside a tunnel is condemned
+// before the tunnel is cut, and told after it: it ends with it, and is not to be
+// taken for one whose client has left.
 func (g *Guard) end(hops []*leash.Hop, judge func(*leash.Hop) (code string)) int {
 	n := 0
-	for _, h := range hops {
-		code := judge(h)
-		if code == "" || !g.register.Cut(h.ID, check.CutOf(code)) {
-			continue
+	cut := func(tell func()) {
+		if tell == nil {
+			return
 		}
+		tell()
 		if n++; n%cutBatch == 0 {
 			<-time.After(cutPause)
 		}
 	}
+	var inside []func()
+	for _, h := range hops {
+		if h.Parent != (leash.ID{}) {
+			inside = append(inside, g.condemn(h, judge))
+		}
+	}
+	for _, h := range hops {
+		if h.Parent == (leash.ID{}) {
+			cut(g.condemn(h, judge))
+		}
+	}
+	for _, tell := range inside {
+		cut(tell)
+	}
 	return n
+}
+
+// condemn gives what ends a hop; nil: judge has no code for it, or it is over.
+func (g *Guard) condemn(h *leash.Hop, judge func(*leash.Hop) (code string)) (tell func()) {
+	code := judge(h)
+	if code == "" {
+		return nil
+	}
+	return g.register.Condemn(h.ID, check.CutOf(code))
 }
 
 // redecide decides live hops again that a change of the feed concerns, or the

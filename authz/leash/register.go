@@ -155,18 +155,27 @@ func (r *Register) Open(id ID, relayed bool, cut func(Cut)) (*Hop, bool) {
 
 // Cut ends a live hop now, and reports whether there was one to end.
 func (r *Register) Cut(id ID, c Cut) bool {
+	tell := r.Condemn(id, c)
+	if tell == nil {
+		return false
+	}
+	tell()
+	return true
+}
+
+// Condemn notes of a live hop that it is cut: it is recorded so, however it
+// ends. It ends when it is told; nil: there is none to end.
+func (r *Register) Condemn(id ID, c Cut) (tell func()) {
 	s := r.of(id)
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	h := s.hops[id]
 	if h == nil || !h.live() || h.cut == nil || h.cutBy.Code != "" {
-		s.mu.Unlock()
-		return false
+		return nil
 	}
 	h.cutBy = c
 	cut := h.cut
-	s.mu.Unlock()
-	cut(c)
-	return true
+	return func() { cut(c) }
 }
 
 // Refuse notes that a hold was not given, for this reason.
