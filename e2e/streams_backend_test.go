@@ -88,11 +88,13 @@ type stage struct {
 	mu     sync.Mutex
 	halved map[string]bool          // guarded by mu; whose client has ended what it sends
 	told   map[string]chan struct{} // guarded by mu; closed when a stream may go on
+	said   map[string]int           // guarded by mu; bytes that a backend could send
+	over   map[string]bool          // guarded by mu; who streams no more
 }
 
 func newStage(t testing.TB) *stage {
 	t.Helper()
-	s := &stage{ctx: t.Context(), halved: map[string]bool{}, told: map[string]chan struct{}{}}
+	s := &stage{ctx: t.Context(), halved: map[string]bool{}, told: map[string]chan struct{}{}, said: map[string]int{}, over: map[string]bool{}}
 	s.site = newUpstream(t, s.serve)
 	s.web, s.raw = newWires(t, s, "web.example"), newWires(t, s, "")
 	return s
@@ -123,9 +125,29 @@ func (s *stage) halfClosed(name string) bool {
 	return s.halved[name]
 }
 
-// act streams as it was told: send sends a message of a size. It reports
+// has says how much a backend could send on a stream, and whether it has ended
+// there.
+func (s *stage) has(name string) (said int, over bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.said[name], s.over[name]
+}
+
+// act streams as it was told: message sends a message of a size. It reports
 // whether the stream is to break off.
-func (s *stage) act(ctx context.Context, b brief, send func(size int) error) (reset bool) {
+func (s *stage) act(ctx context.Context, b brief, message func(size int) error) (reset bool) {
+	send := func(size int) error {
+		err := message(size)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.said[b.name] += size
+		return err
+	}
+	defer func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.over[b.name] = true
+	}()
 	if send(smallMessage) != nil {
 		return false
 	}

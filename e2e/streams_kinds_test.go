@@ -149,6 +149,7 @@ func web(client func(testing.TB) *http.Client, method, path, body string) func(t
 		ctx, cancel := context.WithCancel(t.Context())
 		t.Cleanup(cancel)
 		r := request(t, method, m.URL(path), token, body).WithContext(ctx)
+		r.Header.Set("Accept-Encoding", "gzip") // or the client would decode by itself
 		b.put(r.Header)
 		l := &live{leave: cancel, sent: fixed(int64(len(body)))}
 		if body == "" {
