@@ -43,6 +43,10 @@ type Config struct {
 	Local func() []netip.Addr
 	// Getenv reads the environment, for credentials.
 	Getenv func(string) string
+	// Leaves has certificates for tunnels whose TLS is inspected; nil: none is,
+	// for the reason that NoInspect gives.
+	Leaves    check.Leaves
+	NoInspect string
 	// BodyBudget bounds the bytes of all questions in flight. 0: 256 MiB.
 	BodyBudget int64
 	// CanaryDir is the private folder of the canaries' sockets: each Envoy that
@@ -113,7 +117,7 @@ func New(cfg Config) (*Guard, error) {
 	cfg.setDefaults()
 	g := &Guard{cfg: cfg, gateways: map[string]*exit{}, budget: check.NewBudget(cfg.BodyBudget), changed: make(chan struct{}, 1)}
 	var err error
-	if g.compiler, err = policy.New(policy.Config{}); err != nil {
+	if g.compiler, err = policy.New(policy.Config{Inspects: cfg.Leaves != nil, NoInspect: cfg.NoInspect}); err != nil {
 		return nil, fmt.Errorf("make guard: %w", err)
 	}
 	if g.tokens, err = token.New(token.Config{Log: cfg.Log}); err != nil {
@@ -142,7 +146,7 @@ func New(cfg Config) (*Guard, error) {
 func (g *Guard) makeCheck() (err error) {
 	cfg := check.Config{
 		Tokens: g.tokens, Secrets: g.secrets, Recorder: g.log, Register: g.register,
-		Contained: g.orders, Budget: g.budget, Now: g.cfg.Now, Rand: g.cfg.Rand, Log: g.cfg.Log,
+		Contained: g.orders, Leaves: g.cfg.Leaves, Budget: g.budget, Now: g.cfg.Now, Rand: g.cfg.Rand, Log: g.cfg.Log,
 	}
 	if g.cfg.CanaryDir != "" {
 		g.prover, err = canary.New(canary.Config{

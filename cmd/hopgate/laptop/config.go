@@ -23,6 +23,9 @@ type Config struct {
 	Health netip.AddrPort
 	// Audit is the record's file; empty: in the state folder.
 	Audit string
+	// CA is where the CA is by which TLS is inspected; zero: in the state folder,
+	// if it is there.
+	CA CAFiles
 	// Grace bounds the wait for open requests at the end. 0: 30s.
 	Grace time.Duration
 	// BodyBudget bounds the bytes of all questions that are answered at once,

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
+	secretv3 "github.com/envoyproxy/go-control-plane/envoy/service/secret/v3"
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/encoding/protojson"
 
@@ -25,6 +26,7 @@ import (
 	"github.com/hopgate/hopgate/gateway/source/file"
 	"github.com/hopgate/hopgate/gateway/translate"
 	"github.com/hopgate/hopgate/xds/envoy"
+	"github.com/hopgate/hopgate/xds/secrets"
 	"github.com/hopgate/hopgate/xds/serve"
 )
 
@@ -36,6 +38,8 @@ type Laptop struct {
 	caller  *guard.Caller
 
 	guard      *guard.Guard
+	inspection inspection
+	secrets    *secrets.Leaves // nil: no TLS is inspected
 	xds        *serve.Server
 	controller *controller.Controller
 	source     *file.Source
@@ -80,6 +84,9 @@ func New(ctx context.Context, cfg Config) (_ *Laptop, err error) {
 		return nil, err
 	}
 	undo.add(l.health.close)
+	if err := l.makeSecrets(); err != nil {
+		return nil, err
+	}
 	if err := l.makeGuard(&undo); err != nil {
 		return nil, err
 	}
@@ -123,7 +130,7 @@ func (l *Laptop) makeGuard(undo *cleanup) error {
 		record = l.state.path(auditFileName)
 	}
 	l.guard, err = guard.New(guard.Config{
-		AuditPath: record, AuditKey: key.Private(), Version: l.cfg.Version, Own: l.own(),
+		Leaves: l.leaves(), NoInspect: l.inspection.why, AuditPath: record, AuditKey: key.Private(), Version: l.cfg.Version, Own: l.own(),
 		Local: localAddresses, Getenv: l.cfg.Getenv, Log: l.cfg.Log, BodyBudget: l.cfg.BodyBudget,
 		OrdersPath: l.state.path(ordersFileName), CanaryDir: l.runtime.Dir, Configured: l.configured, Proven: l.cfg.Report.Proven,
 	})
@@ -181,7 +188,7 @@ func (l *Laptop) configured(ctx context.Context) error {
 }
 
 func (l *Laptop) settings() envoy.Settings {
-	return envoy.Settings{Socket: l.runtime.Socket(), DNSPort: l.guard.DNS().Port(), TrustedCA: roots(l.cfg.Getenv), Replies: replies(), CanaryDir: l.runtime.Dir}
+	return envoy.Settings{Socket: l.runtime.Socket(), DNSPort: l.guard.DNS().Port(), TrustedCA: roots(l.cfg.Getenv), Replies: replies(), CanaryDir: l.runtime.Dir, Inspect: l.secrets != nil}
 }
 
 func (l *Laptop) makeController(undo *cleanup) error {
@@ -189,7 +196,7 @@ func (l *Laptop) makeController(undo *cleanup) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrEnvironment, err)
 	}
-	compiler, err := policy.New(policy.Config{})
+	compiler, err := policy.New(l.inspection.policies())
 	if err != nil {
 		return err
 	}
@@ -229,6 +236,9 @@ func (l *Laptop) listen(undo *cleanup) (err error) {
 	l.grpc = grpc.NewServer(l.guard.ServerOptions()...)
 	l.guard.Register(l.grpc)
 	discoveryv3.RegisterAggregatedDiscoveryServiceServer(l.grpc, l.xds)
+	if l.secrets != nil {
+		secretv3.RegisterSecretDiscoveryServiceServer(l.grpc, secrets.NewServer(l.secrets))
+	}
 	return nil
 }
 

@@ -42,9 +42,9 @@ func policyChecker(c *policy.Compiler) translate.PolicyChecker {
 	})
 }
 
-// NewPolicyChecker is policyChecker with an engine of its own.
-func NewPolicyChecker() (translate.PolicyChecker, error) {
-	c, err := policy.New(policy.Config{})
+// newPolicyChecker is policyChecker with an engine of its own.
+func newPolicyChecker(cfg policy.Config) (translate.PolicyChecker, error) {
+	c, err := policy.New(cfg)
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/rand"
 	"fmt"
+	"os"
 	"slices"
 	"time"
 
@@ -28,6 +29,8 @@ type Review struct {
 	Feed *feedv1.Snapshot
 	// Graph is what Envoy would be told.
 	Graph *graph.Graph
+
+	policies policy.Config
 }
 
 // Reviewed is one object and its status.
@@ -44,9 +47,18 @@ type Reviewed struct {
 
 // Look reads files once and says what run would say; without files, what is
 // built in. It starts nothing and writes nothing; state is where the local key
-// would be.
+// would be, and the CA.
 func Look(paths []string, state string, now time.Time) (*Review, error) {
-	policies, err := NewPolicyChecker()
+	return LookWith(paths, state, CAFiles{}, now)
+}
+
+// LookWith is Look with a CA from elsewhere than the state folder.
+func LookWith(paths []string, state string, ca CAFiles, now time.Time) (*Review, error) {
+	in, err := inspect(ca, state, roots(os.Getenv), now)
+	if err != nil {
+		return nil, err
+	}
+	policies, err := newPolicyChecker(in.policies())
 	if err != nil {
 		return nil, err
 	}
@@ -63,7 +75,7 @@ func Look(paths []string, state string, now time.Time) (*Review, error) {
 		return nil, err
 	}
 	result := t.Apply(delta, now)
-	r := &Review{Problems: delta.Problems, Feed: result.Feed, Graph: result.Graph}
+	r := &Review{Problems: delta.Problems, Feed: result.Feed, Graph: result.Graph, policies: in.policies()}
 	statuses := map[source.Ref]*translate.Status{}
 	for _, s := range t.Statuses() {
 		statuses[s.Ref] = &s
@@ -142,7 +154,7 @@ func (r *Review) Worst() []source.Problem {
 
 // Explain is what hops are explained against.
 func (r *Review) Explain(now time.Time) (*explain.Config, error) {
-	c, err := policy.New(policy.Config{})
+	c, err := policy.New(r.policies)
 	if err != nil {
 		return nil, err
 	}

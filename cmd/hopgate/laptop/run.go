@@ -34,6 +34,9 @@ func (l *Laptop) Run(ctx context.Context) error {
 	wg.run(failed, func() error { return l.health.run(serving, l) })
 	wg.run(failed, func() error { return l.admin.Run(serving) })
 	wg.run(failed, func() error { return l.guard.Run(serving, l.grpc.Stop) })
+	if l.secrets != nil {
+		wg.run(failed, func() error { return l.secrets.Run(serving) })
+	}
 	wg.run(failed, l.serve)
 	wg.run(failed, func() error { return l.watchRuntime(serving, runtimePoll) })
 	l.envoys.begin(sourcing)
