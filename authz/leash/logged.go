@@ -43,11 +43,34 @@ func (l *logged) entries(f func(*loggedEntry)) error {
 		f(&e)
 		return nil
 	}
+	if err := l.one(); err != nil {
+		return err
+	}
 	return rawproto.Fields(l.buf.ReadOnlyData(), func(num protowire.Number, v rawproto.Value) error {
-		if num == 2 {
+		if num == entriesOfHTTP {
 			return v.Fields(each)
 		}
 		return nil
+	})
+}
+
+// Members of the oneof of entries.
+const (
+	entriesOfHTTP = 2
+	entriesOfTCP  = 3
+)
+
+// one refuses entries of two kinds: the last would count, and Envoy sends one.
+func (l *logged) one() error {
+	var had [2]bool
+	return rawproto.Fields(l.buf.ReadOnlyData(), func(num protowire.Number, v rawproto.Value) error {
+		if num != entriesOfHTTP && num != entriesOfTCP {
+			return nil
+		}
+		if had[num-entriesOfHTTP] = true; had[0] && had[1] {
+			return errSaidTwice
+		}
+		return v.Expect(protowire.BytesType)
 	})
 }
 

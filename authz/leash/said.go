@@ -233,13 +233,20 @@ func (m *naming) authz(num protowire.Number, v rawproto.Value) error {
 
 // hopID reads a Value, a oneof: what is no text is no id, and the last counts.
 func (m *naming) hopID(num protowire.Number, v rawproto.Value) error {
+	typ := protowire.BytesType
 	switch num {
 	case 3:
 		return text(&m.hop, v)
-	case 1, 2, 4, 5, 6:
-		m.hop = []byte{}
+	case 1, 4:
+		typ = protowire.VarintType
+	case 2:
+		typ = protowire.Fixed64Type
+	case 5, 6:
+	default:
+		return nil
 	}
-	return nil
+	m.hop = []byte{}
+	return v.Expect(typ)
 }
 
 // mapEntry is one entry of a map of messages.

@@ -200,7 +200,7 @@ func TestSightOfMutations(t *testing.T) {
 	d := dice{rand.New(rand.NewPCG(3, 4))}
 	compared := 0
 	for range 20_000 {
-		b, err := proto.Marshal(d.message())
+		b, err := proto.MarshalOptions{Deterministic: true}.Marshal(d.message())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -243,7 +243,7 @@ func (d dice) mutate(b []byte) []byte {
 func FuzzSaid(f *testing.F) {
 	d := dice{rand.New(rand.NewPCG(5, 6))}
 	for range 32 {
-		b, err := proto.Marshal(d.message())
+		b, err := proto.MarshalOptions{Deterministic: true}.Marshal(d.message())
 		if err != nil {
 			f.Fatal(err)
 		}
@@ -282,6 +282,8 @@ func TestSaidRefuses(t *testing.T) {
 		{"cut off", open[:len(open)-1], rawproto.ErrMalformed},
 		{"headers as a number", rawproto.AppendNumber(nil, 2, 1), rawproto.ErrMalformed},
 		{"a mode as a text", rawproto.AppendMessage(nil, 11, rawproto.AppendText(nil, 2, "x")), rawproto.ErrMalformed},
+		{"an id as a number of another kind", space(rawproto.AppendMessage(nil, 2, rawproto.AppendMessage(nil, 1, append(
+			rawproto.AppendText(nil, 1, wire.MetaHopID), rawproto.AppendMessage(nil, 2, rawproto.AppendNumber(nil, 2, 1))...)))), rawproto.ErrMalformed},
 		{"an end as a text", rawproto.AppendMessage(nil, 5, rawproto.AppendText(nil, 2, "x")), rawproto.ErrMalformed},
 		{"too large", raw(piece(strings.Repeat("x", maxPiece), false)), errLarge},
 	} {
