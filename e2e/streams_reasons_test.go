@@ -22,6 +22,8 @@ type reason struct {
 	code string
 	// routed is true for what concerns only what has a route.
 	routed bool
+	// itself is true for an end that comes without anybody doing anything.
+	itself bool
 	// each is true where streams are ended one by one.
 	each bool
 	// token is that of a stream of a group.
@@ -48,8 +50,8 @@ const (
 
 func reasons() []reason {
 	return []reason{
-		{name: "expiry", end: audit.EndExpired, code: "expired", token: fading, strike: byItself(func(c *cell) time.Time { return c.expires })},
-		{name: "max", end: audit.EndExpired, code: "expired", token: by("bounded"), strike: byItself(func(c *cell) time.Time { return c.begun.Add(boundedMax) })},
+		{name: "expiry", end: audit.EndExpired, code: "expired", itself: true, token: fading, strike: byItself(func(c *cell) time.Time { return c.expires })},
+		{name: "max", end: audit.EndExpired, code: "expired", itself: true, token: by("bounded"), strike: byItself(func(c *cell) time.Time { return c.begun.Add(boundedMax) })},
 		{name: "revoked transaction", end: audit.EndRevoked, code: "revoked", each: true, token: by("worker"), strike: orderEach(func(c *cell) admin.Ask {
 			return admin.Ask{Verb: contain.VerbRevoke, Kind: contain.KindTxn, Value: c.brief.name}
 		})},
