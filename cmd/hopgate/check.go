@@ -19,6 +19,7 @@ import (
 func newCheck() *cobra.Command {
 	var paths []string
 	var state string
+	var ca laptop.CAFiles
 	c := &cobra.Command{
 		Use:   "check -f PATH...",
 		Short: "Say what run would say about files, and the status each object would get",
@@ -34,9 +35,10 @@ the built-in Gateway and TrustDomain among it. It ends with 1 if anything is not
 	output := outputFlag(c, "text", "yaml", "json")
 	fileFlag(c, &paths)
 	must(c.MarkFlagRequired("file"))
-	stateFlag(c, &state, "for the local key")
+	stateFlag(c, &state, "for the local key, and the CA")
+	caFlags(c, &ca)
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		r, err := laptop.Look(paths, state, time.Now())
+		r, err := laptop.LookWith(paths, state, ca, time.Now())
 		if err != nil {
 			return err
 		}

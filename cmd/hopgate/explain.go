@@ -18,6 +18,7 @@ import (
 func newExplain() *cobra.Command {
 	var paths []string
 	var state, record string
+	var ca laptop.CAFiles
 	c := &cobra.Command{
 		Use:   "explain -f PATH... [HOP.yaml | --record FILE HOP_ID]",
 		Short: "Say why a hop is decided as it is",
@@ -42,14 +43,15 @@ or a decision that was recorded, by its hop id (a denial's request_id):
 	output := outputFlag(c, "text", "json")
 	fileFlag(c, &paths)
 	must(c.MarkFlagRequired("file"))
-	stateFlag(c, &state, "for the local key")
+	stateFlag(c, &state, "for the local key, and the CA")
+	caFlags(c, &ca)
 	c.Flags().StringVar(&record, "record", "", "audit record that has the hop")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		h, err := hopOf(record, args[0], c.InOrStdin())
 		if err != nil {
 			return err
 		}
-		return explainHop(c.OutOrStdout(), paths, state, output.value, h)
+		return explainHop(c.OutOrStdout(), paths, state, ca, output.value, h)
 	}
 	return c
 }
@@ -97,8 +99,8 @@ func recordedHop(path, id string) (*explain.Hop, error) {
 	return nil, fmt.Errorf("%s has no decision on a hop whose id begins with %s", path, id)
 }
 
-func explainHop(w io.Writer, paths []string, state, output string, h *explain.Hop) error {
-	r, err := laptop.Look(paths, state, time.Now())
+func explainHop(w io.Writer, paths []string, state string, ca laptop.CAFiles, output string, h *explain.Hop) error {
+	r, err := laptop.LookWith(paths, state, ca, time.Now())
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -34,7 +35,7 @@ called wrongly, 3 when the machine lacks something (no Envoy, a port that is tak
 		return misused(c, err)
 	})
 	root.SetHelpCommand(newHelp())
-	root.AddCommand(newInit(), newRun(), newCheck(), newExplain(), newToken(), newStreams(), newRevoke(), newQuarantine(), newOrders(), newLift(), newAudit(), newVersion())
+	root.AddCommand(newInit(), newRun(), newCheck(), newExplain(), newToken(), newCA(), newStreams(), newRevoke(), newQuarantine(), newOrders(), newLift(), newAudit(), newVersion())
 	root.InitDefaultHelpCmd()
 	completion(root)
 	strict(root)
@@ -62,7 +63,7 @@ func strict(c *cobra.Command) {
 			err = check(c, args)
 		}
 		if err == nil {
-			err = c.ValidateRequiredFlags()
+			err = errors.Join(c.ValidateRequiredFlags(), c.ValidateFlagGroups())
 		}
 		if err != nil {
 			return misused(c, err)

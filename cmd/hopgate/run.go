@@ -19,6 +19,7 @@ type runFlags struct {
 	paths                []string
 	state, envoy, health string
 	audit                string
+	ca                   laptop.CAFiles
 	output               *choice
 	grace                time.Duration
 	concurrency          int
@@ -52,6 +53,7 @@ what has begun may end within the grace period.`),
 	fl.StringVar(&f.envoy, "envoy", "", "path of Envoy; else $ENVOY_PATH, then PATH, then bin/envoy")
 	fl.StringVar(&f.health, "health", "127.0.0.1:9900", "address of /readyz and /metrics; empty for none")
 	fl.StringVar(&f.audit, "audit", "", "file of the audit record; else audit.jsonl in the state folder")
+	caFlags(c, &f.ca)
 	f.output = outputFlag(c, "text", "json")
 	fl.DurationVar(&f.grace, "grace", 30*time.Second, "how long open requests may take to end after SIGTERM")
 	fl.IntVar(&f.concurrency, "concurrency", 0, "workers of Envoy; 0: one a core")
@@ -83,7 +85,7 @@ func runLaptop(ctx context.Context, f runFlags) error {
 	log := newLogger(os.Stderr, json, f.verbose)
 	screen := newScreen(os.Stdout, json, newLogger(os.Stderr, json, true))
 	l, err := laptop.New(ctx, laptop.Config{
-		Paths: f.paths, State: f.state, Envoy: f.envoy, EnvoyDirs: envoyDirs(), Health: health, Audit: f.audit,
+		Paths: f.paths, State: f.state, Envoy: f.envoy, EnvoyDirs: envoyDirs(), Health: health, Audit: f.audit, CA: f.ca,
 		Grace: f.grace, Concurrency: f.concurrency, Version: version(),
 		Getenv: os.Getenv, Log: log, Report: screen,
 	})

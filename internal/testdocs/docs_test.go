@@ -65,7 +65,7 @@ func good(t *testing.T, b block, w *world) {
 
 // commandsExist asks for help about each command that a page names.
 func commandsExist(t *testing.T, hopgate string) {
-	named := regexp.MustCompile(`(?m)(?:^|\$ |\$\(|\| )hopgate ((?:(?:audit|token|completion) )?[a-z]+)`)
+	named := regexp.MustCompile(`(?m)(?:^|\$ |\$\(|\| )hopgate ((?:(?:audit|ca|token|completion) )?[a-z]+)`)
 	seen := map[string]bool{}
 	for _, p := range pages(t) {
 		for _, m := range named.FindAllStringSubmatch(code(p), -1) {
