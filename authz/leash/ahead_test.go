@@ -74,7 +74,7 @@ func TestRelayOfARenewedLife(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, Config{})
 		begun := time.Now()
-		at := func(d time.Duration) time.Time { return begun.Add(d) }
+		at := begun.Add
 		hop := &Hop{ID: idOf(1), Held: true, Relay: true, Until: at(2 * time.Minute), Last: at(time.Hour)}
 		if err := r.Enter(hop); err != nil {
 			t.Fatal(err)
