@@ -176,7 +176,7 @@ type Record struct {
 
 	Token   TokenID   `json:"token,omitzero"`
 	Expires time.Time `json:"expires,omitzero"`
-	// Until is when a hop that changed ends by itself.
+	// Until is when a hop that changed ends by itself, to the second.
 	Until time.Time `json:"until,omitzero"`
 	// Seen are the fields that rules read: enough to decide again. At most
 	// 4 KiB are written.

@@ -106,7 +106,7 @@ func (s *Service) redecide(held *Held, begun bool) (code string) {
 	if reason := held.whatChanged(next, sooner); reason != "" && begun {
 		r := held.changed(next, reason)
 		if !sooner {
-			r.Until = until
+			r.Until = until.Round(time.Second)
 		}
 		if err := s.cfg.Recorder.Append(r); err != nil {
 			s.cfg.Log.Warn("a change of a hop is not recorded", "hop", held.entry.ID.String(), "error", err)

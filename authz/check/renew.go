@@ -120,7 +120,7 @@ func (h *Held) changed(l *later, reason string) audit.Record {
 	r := audit.Record{
 		Time: l.now, Kind: audit.KindChange, Hop: audit.HopID(h.entry.ID), Parent: audit.HopID(h.entry.Parent),
 		Peer: strings.Clone(l.hop.Peer), Surface: string(l.hop.Action.Kind), Verdict: audit.VerdictAllow,
-		Level: l.verdict.Outcome.Level, Reason: reason, Revision: l.world.State.Revision, Until: l.end(),
+		Level: l.verdict.Outcome.Level, Reason: reason, Revision: l.world.State.Revision, Until: l.end().Round(time.Second),
 	}
 	r.Policy, r.Rule = l.decidedBy()
 	if c := l.hop.Claims; c != nil {
