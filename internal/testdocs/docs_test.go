@@ -56,7 +56,15 @@ func good(t *testing.T, b block, w *world) {
 		}
 		args = append(args, "-f", scene)
 	}
-	cmd := exec.Command(filepath.Join(w.bin, "hopgate"), args...)
+	hopgate := filepath.Join(w.bin, "hopgate")
+	if strings.Contains(b.text, "tls: Inspect") {
+		ca := exec.Command(hopgate, "ca", "init")
+		ca.Env = w.environment(dir)
+		if out, err := ca.CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v\n%s", b.at(), err, out)
+		}
+	}
+	cmd := exec.Command(hopgate, args...)
 	cmd.Dir, cmd.Env = dir, w.environment(dir)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("%s: %v\n%s", b.at(), err, out)
