@@ -65,8 +65,8 @@ func newWorld(t testing.TB) *world {
 	return w
 }
 
-// serve is an upstream with a certificate for name, good until then.
-func (w *world) serve(t testing.TB, name string, until time.Time, h http.HandlerFunc) *upstream {
+// certificates are one for name, good until then.
+func (w *world) certificates(t testing.TB, name string, until time.Time) []tls.Certificate {
 	t.Helper()
 	c := &x509.Certificate{
 		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name},
@@ -76,9 +76,15 @@ func (w *world) serve(t testing.TB, name string, until time.Time, h http.Handler
 	if err != nil {
 		t.Fatal(err)
 	}
+	return []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: w.key}}
+}
+
+// serve is an upstream with a certificate for name, good until then.
+func (w *world) serve(t testing.TB, name string, until time.Time, h http.HandlerFunc) *upstream {
+	t.Helper()
 	u := &upstream{}
 	u.Server = httptest.NewUnstartedServer(u.keep(h))
-	u.TLS = &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: w.key}}}
+	u.TLS = &tls.Config{Certificates: w.certificates(t, name, until)}
 	u.EnableHTTP2 = true
 	u.StartTLS()
 	t.Cleanup(func() { u.CloseClientConnections(); u.Close(); u.clean(t) })
