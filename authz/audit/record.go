@@ -240,6 +240,8 @@ type Field struct {
 const (
 	FieldOutputTokens = "limits.outputTokens"
 	FieldRequestBytes = "limits.requestBytes"
+	// FieldInspected is true of what came by TLS that ended at the gateway.
+	FieldInspected = "tls.inspected"
 )
 
 // Boot is what a process found when it started.

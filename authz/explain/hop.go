@@ -57,6 +57,9 @@ type Do struct {
 	Host string `yaml:"host"`
 	Port uint16 `yaml:"port"`
 	Path string `yaml:"path"`
+	// Inspected is true of a request inside of a tunnel whose TLS ended at the
+	// gateway.
+	Inspected bool `yaml:"inspected"`
 	// OutputTokens and RequestBytes are what limits look at.
 	OutputTokens int64 `yaml:"outputTokens"`
 	RequestBytes int64 `yaml:"requestBytes"`

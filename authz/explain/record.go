@@ -84,6 +84,8 @@ func (h *Hop) put(f audit.Field, args, context map[string]any) error {
 		return json.Unmarshal(f.Value, &h.Token.Scopes)
 	case f.Name == audit.FieldOutputTokens:
 		return json.Unmarshal(f.Value, &h.Do.OutputTokens)
+	case f.Name == audit.FieldInspected:
+		return json.Unmarshal(f.Value, &h.Do.Inspected)
 	case f.Name == audit.FieldRequestBytes:
 		return json.Unmarshal(f.Value, &h.Do.RequestBytes)
 	}

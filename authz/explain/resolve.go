@@ -198,8 +198,12 @@ func (d *Do) action(t *decide.Target) (surface.Action, error) {
 	if !known {
 		return surface.Action{}, fmt.Errorf("read do.surface: %q: %w", kind, ErrUnknown)
 	}
+	if d.Inspected && kind == v1alpha1.SurfaceHTTP {
+		u.port = 443
+	}
 	a := surface.Action{
-		Kind: kind, Method: cmp.Or(d.Method, u.method), Name: d.Name, Path: d.Path,
+		Inspected: d.Inspected && kind == v1alpha1.SurfaceHTTP,
+		Kind:      kind, Method: cmp.Or(d.Method, u.method), Name: d.Name, Path: d.Path,
 		OnRoute: t.Entry == wire.EntryRoute, OutputTokens: d.OutputTokens, RequestBytes: d.RequestBytes,
 	}
 	a.Base = kind == v1alpha1.SurfaceTools && mcp.IsBase(a.Method)
