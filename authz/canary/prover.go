@@ -87,9 +87,14 @@ func (p *Prover) Begin() {
 	defer p.mu.Unlock()
 	p.number++
 	p.proven.Store(false)
+	p.toLook()
+}
+
+// toLook has the Envoy that runs looked at. It does not wait.
+func (p *Prover) toLook() {
 	select {
 	case p.begun <- struct{}{}:
-	default: // it is going to be looked at
+	default: // it is going to be
 	}
 }
 
@@ -182,7 +187,7 @@ func (p *Prover) pause(ctx context.Context, d time.Duration) bool {
 	case <-t.C:
 		return true
 	case <-p.begun:
-		p.begun <- struct{}{}
+		p.toLook()
 		return false
 	}
 }

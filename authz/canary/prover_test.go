@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/iotest"
 	"time"
@@ -142,6 +143,52 @@ func TestAnotherBeginsMeanwhile(t *testing.T) {
 	go_ <- struct{}{}
 	if v := <-r.told; !v.Passed() {
 		t.Fatal(v)
+	}
+}
+
+// TestBeginNeverHoldsUpAPause: while others begin, one that pauses goes on, and
+// leaves the word that there is one to look at.
+func TestBeginNeverHoldsUpAPause(t *testing.T) {
+	t.Parallel()
+	p := &Prover{begun: make(chan struct{}, 1)}
+	ctx, stop := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	for range 2 {
+		wg.Go(func() {
+			for ctx.Err() == nil {
+				p.Begin()
+			}
+		})
+	}
+	const rounds = 1000
+	var round atomic.Int64
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for ; round.Load() < rounds && !t.Failed(); round.Add(1) {
+			if p.pause(ctx, time.Hour) {
+				t.Error("a pause is over, and another has begun")
+			}
+			select {
+			case <-p.begun:
+			default:
+				t.Error("what has begun is forgotten")
+			}
+		}
+	}()
+	select {
+	case <-done:
+	case <-time.After(30 * time.Second):
+		t.Errorf("it stands still in round %d", round.Load())
+	}
+	stop()
+	wg.Wait()
+	for {
+		select {
+		case <-done:
+			return
+		case <-p.begun: // lets a pause go that stands still
+		}
 	}
 }
 
