@@ -100,6 +100,7 @@ func (x *index) drop(h *Hop) {
 
 // again makes a hop young once more: its keys have changed.
 func (x *index) again(h *Hop) {
+	h.unkeyed = false
 	if h.young == notYoung {
 		x.leave(h)
 		x.add(h)
@@ -110,14 +111,17 @@ func (x *index) again(h *Hop) {
 func (x *index) age(now time.Time) {
 	for i := len(x.young) - 1; i >= 0; i-- { // from behind: drop moves the last one
 		h := x.young[i]
-		if now.Sub(h.entered) < youngFor {
+		if h.unkeyed || now.Sub(h.entered) < youngFor {
 			continue
 		}
-		if keys, ok := keysOf(h); ok {
-			x.drop(h)
-			h.young = notYoung
-			x.enter(h, keys)
+		keys, ok := keysOf(h)
+		if !ok {
+			h.unkeyed = true
+			continue
 		}
+		x.drop(h)
+		h.young = notYoung
+		x.enter(h, keys)
 	}
 	x.young = shrunk(x.young)
 }

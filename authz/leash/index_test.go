@@ -13,13 +13,15 @@ import (
 
 // named is a subject with keys that can be changed.
 type named struct {
-	mu   sync.Mutex
-	list []Key // guarded by mu
+	mu    sync.Mutex
+	list  []Key // guarded by mu
+	asked int   // guarded by mu; how often it was
 }
 
 func (n *named) Keys(add func(Key)) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	n.asked++
 	for _, k := range n.list {
 		add(k)
 	}
@@ -331,6 +333,57 @@ func TestWhatCannotBeNamedIsFoundByEveryKey(t *testing.T) {
 			if n := len(r.HopsOf()); n != tt.want {
 				t.Errorf("it is found %d times by no key, want %d", n, tt.want)
 			}
+		})
+	}
+}
+
+// TestKeysAreAskedForOnce: a hop that has more of them than are kept is not asked
+// at each sweep, but once, and once more when it is renamed.
+func TestKeysAreAskedForOnce(t *testing.T) {
+	t.Parallel()
+	var many []Key
+	for i := range maxKeys + 1 {
+		many = append(many, Key{KeyAgent, "agents/corp", strconv.Itoa(i)})
+	}
+	for _, tt := range []struct {
+		name          string
+		keys, renamed []Key
+		found         int // at last, by a key that is not its own
+	}{
+		{"few", many[:1], many[:2], 0},
+		{"more than are kept", many, many, 1},
+		{"fewer later", many, many[:1], 0},
+		{"more later", many[:1], many, 1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			var now clock
+			r := NewRegister(Config{Now: now.now, Ended: func(*Hop, Ending) {}})
+			n := &named{list: tt.keys}
+			if err := r.Enter(&Hop{ID: idOf(1), Subject: n}); err != nil {
+				t.Fatal(err)
+			}
+			sweeps := func(asked int) {
+				t.Helper()
+				for range 5 {
+					now.advance(youngFor)
+					r.sweep()
+				}
+				if n.asked != asked {
+					t.Errorf("after five more sweeps it was asked %d times, want %d", n.asked, asked)
+				}
+			}
+			sweeps(1)
+			n.rename(tt.renamed...)
+			r.Renamed(idOf(1))
+			sweeps(2)
+			if got := len(r.HopsOf(Key{KeyPeer, "", "x"})); got != tt.found {
+				t.Errorf("it is found %d times by a key that is not its own, want %d", got, tt.found)
+			}
+			if got := len(r.HopsOf(tt.renamed[0])); got != 1 {
+				t.Errorf("it is found %d times by its own, want 1", got)
+			}
+			r.Logged(idOf(1), Logged{})
 		})
 	}
 }
