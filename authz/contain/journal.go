@@ -17,7 +17,8 @@ import (
 // one for each that was lifted.
 type journal struct {
 	path string
-	file *os.File
+	disk disk
+	file file
 	// broken is true after a write that may have been half done, behind good
 	// bytes: what comes behind it could not be read.
 	broken bool
@@ -29,11 +30,44 @@ type entry struct {
 	Lift  string `json:"lift,omitempty"`
 }
 
+// file is what the journal needs of an open file.
+type file interface {
+	io.Seeker
+	io.WriteCloser
+	Name() string
+	Sync() error
+	Truncate(size int64) error
+}
+
+// disk is where the journal lies; tests put one that tells in its place.
+type disk interface {
+	// temp makes a file in dir that only its owner can read.
+	temp(dir string) (file, error)
+	rename(from, to string) error
+	// syncDir has the names in dir outlive a crash.
+	syncDir(dir string) error
+}
+
+// osDisk is the operating system's.
+type osDisk struct{}
+
+func (osDisk) temp(dir string) (file, error) { return os.CreateTemp(dir, ".orders-*") } // 0600
+
+func (osDisk) rename(from, to string) error { return os.Rename(from, to) }
+
+func (osDisk) syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
 // maxJournal is more than maxOrders orders take, in bytes.
 const maxJournal = 512 << 20
 
 // openJournal reads the file, and writes it again without what is over.
-func openJournal(path string, now time.Time) (*journal, []Order, error) {
+func openJournal(path string, now time.Time, d disk) (*journal, []Order, error) {
 	if path == "" {
 		return &journal{}, nil, nil
 	}
@@ -42,7 +76,7 @@ func openJournal(path string, now time.Time) (*journal, []Order, error) {
 		return nil, nil, err
 	}
 	orders = slices.DeleteFunc(orders, func(o Order) bool { return !now.Before(o.Until) })
-	j := &journal{path: path}
+	j := &journal{path: path, disk: d}
 	return j, orders, j.rewrite(orders)
 }
 
@@ -104,7 +138,7 @@ func parseJournal(path string, raw []byte) ([]Order, error) {
 // rewrite makes a file of these orders, whole or not at all.
 func (j *journal) rewrite(orders []Order) error {
 	dir := filepath.Dir(j.path)
-	f, err := os.CreateTemp(dir, ".orders-*") // 0600
+	f, err := j.disk.temp(dir)
 	if err != nil {
 		return fmt.Errorf("write orders: %w", err)
 	}
@@ -117,24 +151,16 @@ func (j *journal) rewrite(orders []Order) error {
 		err = f.Sync()
 	}
 	if err == nil {
-		err = os.Rename(f.Name(), j.path)
+		err = j.disk.rename(f.Name(), j.path)
 	}
 	if err == nil {
-		err = syncDir(dir)
+		err = j.disk.syncDir(dir)
 	}
 	if err != nil {
 		return errors.Join(fmt.Errorf("write orders: %w", err), f.Close(), os.Remove(f.Name()))
 	}
 	j.file = f
 	return nil
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }
 
 func writeEntry(w io.Writer, e entry) error {

@@ -47,9 +47,11 @@ type place struct {
 
 // Open reads what was ordered before. A file that cannot be read whole is an
 // error: without it nobody knows what is cut off.
-func Open(cfg Config) (*Store, error) {
+func Open(cfg Config) (*Store, error) { return open(cfg, osDisk{}) }
+
+func open(cfg Config, d disk) (*Store, error) {
 	s := &Store{cfg: cfg, ordered: map[string]Order{}, objects: map[string]Order{}}
-	j, orders, err := openJournal(cfg.Path, cfg.Now())
+	j, orders, err := openJournal(cfg.Path, cfg.Now(), d)
 	if err != nil {
 		return nil, err
 	}

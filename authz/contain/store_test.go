@@ -428,7 +428,7 @@ func TestADiskThatWasFull(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := good.WriteString(`{"order":{"id":"half`); err != nil {
+	if _, err := good.Write([]byte(`{"order":{"id":"half`)); err != nil {
 		t.Fatal(err)
 	}
 	r.journal.broken, r.journal.good = true, at
