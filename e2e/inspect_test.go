@@ -46,6 +46,19 @@ func TestInspect(t *testing.T) {
 	}
 }
 
+// TestInspectIsProven: canaries go through inspected tunnels by each way to
+// dial, with certificates of their own, before anybody else does.
+func TestInspectIsProven(t *testing.T) {
+	t.Parallel()
+	l := newLooking(t)
+	if got := l.Inspected(); got != 3 {
+		t.Errorf("certificates were minted for %d names, want one for each way to dial", got)
+	}
+	if _, proven := l.Guard().Canaries(); !proven {
+		t.Error("the gateway is ready, and its Envoy not proven")
+	}
+}
+
 // inTunnel is TLS inside a tunnel to an upstream, by a name that the client
 // says it wants.
 func (l *looking) inTunnel(t testing.TB, name string, u *upstream, token, sni string) (*tls.Conn, error) {
@@ -186,7 +199,7 @@ func TestInspectSocketAndGRPC(t *testing.T) {
 func TestInspectEnds(t *testing.T) {
 	t.Parallel()
 	for _, http2 := range []bool{false, true} {
-		l := newLooking(t)
+		l := newLooking(t, "example")
 		operator, err := admin.NewClient(l.State)
 		if err != nil {
 			t.Fatal(err)
@@ -315,7 +328,7 @@ func TestInspectNeverMixes(t *testing.T) {
 // nothing, and are in nobody's way.
 func TestInspectStorm(t *testing.T) {
 	t.Parallel()
-	l := newLooking(t)
+	l := newLooking(t, "example")
 	token := l.Token()
 	good := l.client(t, true, token)
 	l.ask(t, good, "GET", "site", l.site, "/open/a").want(t, 200, "")

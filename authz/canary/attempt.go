@@ -81,6 +81,10 @@ func (p *Prover) Plan(q Question) (Plan, bool) {
 		return Plan{}, false
 	}
 	out := Plan{Life: longLife, Hold: wire.HoldHeaders, Mode: mode, Cluster: wire.CanaryName(destination)}
+	if !q.Connect {
+		// What is inside goes on as it would without being looked at.
+		out.Mode = strings.TrimSuffix(mode, wire.InspectSuffix)
+	}
 	switch {
 	case q.Connect && q.Listener == wire.CanaryProxy, q.Path == pathCut, q.Path == pathName:
 	case q.Connect:

@@ -2,6 +2,7 @@ package canary
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -19,6 +20,9 @@ type Config struct {
 	Dir string
 	// Cut ends a hop that is held (leash.Register.Cut).
 	Cut func(leash.ID, leash.Cut) bool
+	// TLS is how a client trusts what the gateway mints, for tunnels that are
+	// inspected; nil: none is.
+	TLS *tls.Config
 	// Configured waits until the Envoy has answered to what it was told; nil:
 	// nothing is waited for.
 	Configured func(context.Context) error

@@ -3,6 +3,7 @@ package canary
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
@@ -42,7 +43,30 @@ func (p *Prover) ways(a *attempt) []*way {
 			return p.connect(ctx, a, wire.CanaryHost(wire.CanaryOne, m))
 		}))
 	}
+	if p.cfg.TLS == nil {
+		return out
+	}
+	for _, m := range modes() {
+		host := wire.CanaryHost(wire.CanaryOne, m+wire.InspectSuffix)
+		out = append(out, newWay(a, "", m+wire.InspectSuffix, func(ctx context.Context) (net.Conn, error) { return p.secure(ctx, a, host) }))
+	}
 	return out
+}
+
+// secure opens a tunnel that is inspected, and speaks TLS in it.
+func (p *Prover) secure(ctx context.Context, a *attempt, host string) (net.Conn, error) {
+	c, err := p.connect(ctx, a, host)
+	if err != nil {
+		return nil, err
+	}
+	cfg := p.cfg.TLS.Clone()
+	cfg.ServerName, cfg.NextProtos = host, []string{"h2"}
+	secured := tls.Client(c, cfg)
+	if err := secured.HandshakeContext(ctx); err != nil {
+		c.Close()
+		return nil, fmt.Errorf("speak TLS in a tunnel: %w", err)
+	}
+	return secured, nil
 }
 
 func newWay(a *attempt, listener, mode string, dial func(context.Context) (net.Conn, error)) *way {

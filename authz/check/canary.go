@@ -69,6 +69,9 @@ func (s *Service) judgeCanary(w *work, in inside) bool {
 	if !ok {
 		return w.deny(denial.NoRoute)
 	}
+	if strings.HasSuffix(p.Mode, wire.InspectSuffix) && !s.approve(w) {
+		return false
+	}
 	w.way = egress.Way{Mode: p.Mode, Cluster: p.Cluster}
 	w.verdict.Allowed, w.verdict.Life, w.verdict.Lease, w.verdict.Hold = true, p.Life, p.Life, p.Hold
 	return true
@@ -114,6 +117,7 @@ func (s *Service) canaryInside(w *work, in inside) bool {
 func (s *Service) admitCanary(w *work) bool {
 	h := &Held{hop: w.hop, dest: w.dest, said: w.occasion(), hold: w.verdict.Hold, canary: true}
 	h.dest.Host = strings.Clone(w.dest.Host)
+	h.leaf, w.leaf = w.leaf, nil
 	h.forget()
 	until := w.now.Add(w.verdict.Life)
 	h.entry = leash.Hop{
@@ -121,6 +125,7 @@ func (s *Service) admitCanary(w *work) bool {
 		Until: until, Last: until, Canary: true, Subject: h,
 	}
 	if err := s.cfg.Register.Enter(&h.entry); err != nil {
+		h.unapprove()
 		return w.deny(denial.Overloaded)
 	}
 	s.canaries.Add(1)

@@ -150,6 +150,9 @@ func source(p *Peer) netip.AddrPort {
 func (s *Service) Ended(h *leash.Hop, e leash.Ending) {
 	if h.Canary {
 		s.canaries.Add(-1)
+		if held, ok := h.Subject.(*Held); ok {
+			held.unapprove()
+		}
 		return
 	}
 	r := audit.Record{Time: s.cfg.Now(), Kind: audit.KindEnd, Hop: audit.HopID(h.ID), End: e.How, Duration: e.Lived.Round(time.Microsecond), Code: e.CutCode}

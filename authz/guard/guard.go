@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -47,6 +48,9 @@ type Config struct {
 	// for the reason that NoInspect gives.
 	Leaves    check.Leaves
 	NoInspect string
+	// CanaryTLS is how canaries trust what Leaves mint; nil: tunnels that are
+	// inspected are not proven.
+	CanaryTLS *tls.Config
 	// BodyBudget bounds the bytes of all questions in flight. 0: 256 MiB.
 	BodyBudget int64
 	// CanaryDir is the private folder of the canaries' sockets: each Envoy that
@@ -150,7 +154,7 @@ func (g *Guard) makeCheck() (err error) {
 	}
 	if g.cfg.CanaryDir != "" {
 		g.prover, err = canary.New(canary.Config{
-			Dir: g.cfg.CanaryDir, Cut: g.register.Cut, Configured: g.cfg.Configured, Report: g.cfg.Proven,
+			Dir: g.cfg.CanaryDir, Cut: g.register.Cut, TLS: g.cfg.CanaryTLS, Configured: g.cfg.Configured, Report: g.cfg.Proven,
 			Now: g.cfg.Now, Rand: g.cfg.Rand, Log: g.cfg.Log,
 		})
 		if err != nil {

@@ -2,6 +2,8 @@ package laptop
 
 import (
 	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +14,7 @@ import (
 
 	"github.com/hopgate/hopgate/authz/check"
 	"github.com/hopgate/hopgate/authz/policy"
+	"github.com/hopgate/hopgate/gateway/api/wire"
 	"github.com/hopgate/hopgate/xds/secrets"
 )
 
@@ -32,6 +35,17 @@ type inspection struct {
 // policies is how policies are compiled by that.
 func (i inspection) policies() policy.Config {
 	return policy.Config{Inspects: i.ca != nil, NoInspect: i.why}
+}
+
+// canaryTLS is how canaries trust the CA; nil where it is not there, or may not
+// sign for their names.
+func (i inspection) canaryTLS() *tls.Config {
+	if i.ca == nil || i.ca.Permits(wire.CanaryDomain) != nil {
+		return nil
+	}
+	roots := x509.NewCertPool()
+	roots.AddCert(i.ca.Certificate())
+	return &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
 }
 
 // noRoots is why nothing is inspected without the system's roots: the other end

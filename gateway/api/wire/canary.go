@@ -18,14 +18,17 @@ const (
 	CanaryTwo = "two"
 )
 
+// CanaryDomain has all their names below it.
+const CanaryDomain = "hopgate.invalid"
+
 // canaryDomain is under invalid (RFC 6761): no resolver knows it.
-const canaryDomain = ".hopgate.invalid"
+const canaryDomain = "." + CanaryDomain
 
 // CanaryPort is that of both destinations.
 const CanaryPort = 80
 
 // CanaryHost is how a canary names a destination that it wants to reach in a
-// mode.
+// mode, with InspectSuffix if its tunnel is to be inspected.
 func CanaryHost(destination, mode string) string { return destination + "." + mode + canaryDomain }
 
 // ParseCanaryHost reads what CanaryHost wrote.
@@ -36,7 +39,8 @@ func ParseCanaryHost(host string) (destination, mode string, ok bool) {
 	}
 	destination, mode, _ = strings.Cut(rest, ".")
 	known := destination == CanaryOne || destination == CanaryTwo
-	return destination, mode, known && (mode == ModeGuard || mode == ModeInside || mode == ModeHosts)
+	plain := strings.TrimSuffix(mode, InspectSuffix)
+	return destination, mode, known && (plain == ModeGuard || plain == ModeInside || plain == ModeHosts)
 }
 
 // CanaryName is the name in Envoy of what has this one among the canaries: of

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -16,7 +17,8 @@ func FuzzParseCanaryHost(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, s string) {
 		d, m, ok := ParseCanaryHost(s)
-		if ok && (CanaryHost(d, m) != s || d != CanaryOne && d != CanaryTwo || m != ModeGuard && m != ModeInside && m != ModeHosts) {
+		m = strings.TrimSuffix(m, InspectSuffix)
+		if ok && (CanaryHost(d, m) != s && CanaryHost(d, m+InspectSuffix) != s || d != CanaryOne && d != CanaryTwo || m != ModeGuard && m != ModeInside && m != ModeHosts) {
 			t.Errorf("%q is read as %q, %q", s, d, m)
 		}
 	})
@@ -25,7 +27,7 @@ func FuzzParseCanaryHost(f *testing.F) {
 func TestCanaryHost(t *testing.T) {
 	t.Parallel()
 	for _, d := range []string{CanaryOne, CanaryTwo} {
-		for _, m := range []string{ModeGuard, ModeInside, ModeHosts} {
+		for _, m := range []string{ModeGuard, ModeInside, ModeHosts, ModeGuard + InspectSuffix, ModeHosts + InspectSuffix} {
 			gotD, gotM, ok := ParseCanaryHost(CanaryHost(d, m))
 			if diff := cmp.Diff([]string{d, m}, []string{gotD, gotM}); diff != "" || !ok {
 				t.Errorf("differs (-want +got):\n%s", diff)
