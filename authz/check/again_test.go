@@ -71,9 +71,9 @@ func TestAgain(t *testing.T) {
 	}
 }
 
-// TestAgainWithTheSameFeedAsksNothing: an epoch that is the same is the same
-// verdict, whatever time it is.
-func TestAgainWithTheSameFeedAsksNothing(t *testing.T) {
+// TestAgainWithTheSameFeed: an epoch that is the same is the same verdict,
+// whatever time it is, unless the token's key is gone.
+func TestAgainWithTheSameFeed(t *testing.T) {
 	t.Parallel()
 	h := open(t, build{})
 	got := h.ask(page())
@@ -81,6 +81,13 @@ func TestAgainWithTheSameFeedAsksNothing(t *testing.T) {
 	h.now = h.now.Add(time.Hour)
 	if code := h.Again(hop); code != "" {
 		t.Errorf("code %q", code)
+	}
+	h.now = start()
+	got = h.ask(page())
+	hop = h.hold(got)
+	h.tokens.withdrawn.Store(true)
+	if code := h.Again(hop); code != denial.TokenWrongDomain {
+		t.Errorf("a key that was withdrawn by then: code %q", code)
 	}
 	if code := h.Again(&leash.Hop{Subject: "not ours"}); code != denial.HopUnknown {
 		t.Errorf("a hop of somebody else: %q", code)

@@ -2,6 +2,7 @@ package check
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,12 +14,58 @@ import (
 
 // renew renews what the caller of w holds open, by the token that came with w:
 // whoever sends a request with a fresher token of the same transaction has
-// presented it. What becomes of the request itself does not matter.
+// presented it. What becomes of the request itself does not matter. It waits for
+// a few hops only: who holds thousands has the others renewed behind it.
 func (s *Service) renew(ctx context.Context, w *work) {
-	for _, h := range s.renewals.presented(w.hop.Claims, w.hop.Peer, w.world.State.Epoch) {
-		s.renewOne(ctx, h, w.hop.Claims, w.hop.Leeway)
+	c, leeway, peer := w.hop.Claims, w.hop.Leeway, w.hop.Peer
+	hops := s.renewals.presented(c, peer, w.world.State.Epoch)
+	if len(hops) == 0 {
+		return
 	}
+	now := hops[:min(len(hops), renewBatch)]
+	all := s.renewSome(ctx, now, c, leeway)
+	rest := hops[len(now):]
+	if len(rest) == 0 {
+		s.renewals.done(c, peer, !all)
+		return
+	}
+	peer = strings.Clone(peer)
+	s.renewing.Go(func() { s.renewRest(rest, c, leeway, peer, all) })
 }
+
+// renewBatch is how many hops are renewed at once, renewPause what comes
+// between two batches: the record and new decisions have their turn.
+const (
+	renewBatch = 32
+	renewPause = time.Millisecond
+)
+
+// renewRest renews hops batch by batch. All is false where some before them were
+// not renewed that would have been.
+func (s *Service) renewRest(hops []*Held, c *token.Claims, leeway time.Duration, peer string, all bool) {
+	pause := time.NewTicker(renewPause)
+	defer pause.Stop()
+	for batch := range slices.Chunk(hops, renewBatch) {
+		<-pause.C
+		all = s.renewSome(context.Background(), batch, c, leeway) && all
+	}
+	s.renewals.done(c, peer, !all)
+}
+
+// renewSome reports whether all were renewed that would be allowed.
+func (s *Service) renewSome(ctx context.Context, hops []*Held, c *token.Claims, leeway time.Duration) bool {
+	all := true
+	for _, h := range hops {
+		if err := s.renewOne(ctx, h, c, leeway); err != nil {
+			s.cfg.Log.Warn("a hop is not renewed, because that cannot be recorded", "hop", h.entry.ID.String(), "error", err)
+			all = false
+		}
+	}
+	return all
+}
+
+// Wait waits for renewals that were begun. No question may come after it.
+func (s *Service) Wait() { s.renewing.Wait() }
 
 // maxTokens bounds the tokens that one hop stood on, all of which can be
 // revoked; a hop that had as many is not renewed any more.
@@ -26,29 +73,60 @@ const maxTokens = 1024
 
 // renewOne renews a hop of the claims' principal, if it would be allowed with
 // them. A no changes nothing: the hop still ends at its time. It is recorded
-// before it counts.
-func (s *Service) renewOne(ctx context.Context, h *Held, c *token.Claims, leeway time.Duration) {
-	h.judging.Lock()
-	defer h.judging.Unlock()
-	if !h.fresher(c) {
-		return
-	}
-	next := h.again(s.cfg.Register)
-	next.hop.Claims, next.hop.Leeway = c, leeway
-	if code := s.judgeAgain(h, next); code != "" || !renews(&next.verdict, h) {
-		return
+// before it counts, and nothing waits for the disk with it; the error says that
+// this could not be.
+func (s *Service) renewOne(ctx context.Context, h *Held, c *token.Claims, leeway time.Duration) error {
+	next := s.renewal(h, c, leeway)
+	if next == nil {
+		return nil
 	}
 	r := h.changed(next, "renewed by a fresher token")
 	if err := s.keepChange(ctx, &r, &next.verdict); err != nil {
-		s.cfg.Log.Warn("a hop is not renewed, because that cannot be recorded", "hop", h.entry.ID.String(), "error", err)
-		return
+		return err
 	}
-	s.standOn(h, next)
-	s.cfg.Register.Move(h.entry.ID, next.end())
+	if !s.standRenewed(h, next) {
+		return nil
+	}
 	// An order may have come as it was renewed, and not have found it.
 	if code := s.cutOff(h); code != "" {
 		s.cfg.Register.Cut(h.entry.ID, CutOf(code))
 	}
+	return nil
+}
+
+// renewal is the decision that renews a hop; nil: none does.
+func (s *Service) renewal(h *Held, c *token.Claims, leeway time.Duration) *later {
+	h.judging.Lock()
+	defer h.judging.Unlock()
+	if !h.fresher(c) {
+		return nil
+	}
+	next := h.again(s.cfg.Register)
+	next.hop.Claims, next.hop.Leeway = c, leeway
+	if code := s.judgeAgain(h, next); code != "" || !renews(&next.verdict, h) {
+		return nil
+	}
+	return next
+}
+
+// standRenewed has a hop stand on what was decided, unless the feed has changed
+// since, or another token came first: then that counts.
+func (s *Service) standRenewed(h *Held, next *later) bool {
+	h.judging.Lock()
+	defer h.judging.Unlock()
+	if !h.fresher(next.hop.Claims) {
+		return false
+	}
+	if w := s.world.Load(); w != next.world {
+		if code := s.judgeAgain(h, next); code != "" || !renews(&next.verdict, h) {
+			return false
+		}
+	}
+	if !s.cfg.Register.Move(h.entry.ID, next.end()) {
+		return false
+	}
+	s.standOn(h, next)
+	return true
 }
 
 // renews reports whether a decision lets a fresher token move a hop's end: its

@@ -163,6 +163,10 @@ func TestRenewalIsRecorded(t *testing.T) {
 		t.Errorf("renewed without a record: it ends after %s", got)
 	}
 	delete(h.recorder.refuse, audit.KindChange)
+	h.ask(at("/public/a", fresh))
+	if got := h.ends(hop); got[0] != 20*time.Minute+5*time.Second {
+		t.Errorf("the same token again, once there is room: it ends after %s", got)
+	}
 	h.ask(at("/public/a", h.tokenOf(21*time.Minute)))
 	r, n := h.change()
 	want := audit.Record{
@@ -171,7 +175,7 @@ func TestRenewalIsRecorded(t *testing.T) {
 		Reason: "renewed by a fresher token", Revision: "r1", Token: audit.TokenID{0, 0xee, 1}, Expires: start().Add(21 * time.Minute),
 		Until: start().Add(21*time.Minute + 5*time.Second),
 	}
-	if diff := cmp.Diff(want, r, cmp.Comparer(func(a, b audit.Record) bool { return fmt.Sprint(a) == fmt.Sprint(b) })); diff != "" || n != 1 {
+	if diff := cmp.Diff(want, r, cmp.Comparer(func(a, b audit.Record) bool { return fmt.Sprint(a) == fmt.Sprint(b) })); diff != "" || n != 2 {
 		t.Errorf("%d records of changes (-want +got):\n%s", n, diff)
 	}
 }
@@ -283,6 +287,54 @@ func TestWhatIsOverIsNotRenewed(t *testing.T) {
 	h.ask(at("/renew"))
 	if got := h.ask(at("/renew")); got.allowed() || h.renewals.n.Load() != 1 {
 		t.Errorf("a hop that was not entered is kept: %d", h.renewals.n.Load())
+	}
+}
+
+// TestManyAreRenewedBehindTheRequest: the one that brings the token waits for a
+// few of them, and another token for all.
+func TestManyAreRenewedBehindTheRequest(t *testing.T) {
+	t.Parallel()
+	h := renewing(t)
+	const many = 5*renewBatch + 1
+	hops := make([]*leash.Hop, many)
+	for i := range hops {
+		hops[i] = h.live(at("/renew"))
+	}
+	h.ask(at("/public/a", h.tokenOf(20*time.Minute)))
+	h.ask(at("/public/a", h.tokenOf(30*time.Minute))) // may come too early
+	h.Wait()
+	h.ask(at("/public/a", h.tokenOf(40*time.Minute)))
+	h.Wait()
+	for i, hop := range hops {
+		if got := h.ends(hop); got[0] != 40*time.Minute+5*time.Second {
+			t.Errorf("hop %d ends after %s", i, got)
+		}
+	}
+	h.recorder.mu.Lock()
+	h.recorder.refuse[audit.KindChange] = errors.New("full")
+	h.recorder.mu.Unlock()
+	last := h.tokenOf(50 * time.Minute)
+	h.ask(at("/public/a", last))
+	h.Wait()
+	h.recorder.mu.Lock()
+	delete(h.recorder.refuse, audit.KindChange)
+	h.recorder.mu.Unlock()
+	h.ask(at("/public/a", last))
+	h.Wait()
+	if got := h.ends(hops[many-1]); got[0] != 50*time.Minute+5*time.Second {
+		t.Errorf("the last one ends after %s", got)
+	}
+}
+
+// TestAHopThatIsOverBeforeItCounts is not kept.
+func TestAHopThatIsOverBeforeItCounts(t *testing.T) {
+	t.Parallel()
+	var r renewals
+	by := principalOf(claims(time.Minute), "")
+	h := &Held{by: &by}
+	r.remove(h)
+	if r.add(h); r.n.Load() != 0 {
+		t.Error("a hop that is over is kept")
 	}
 }
 

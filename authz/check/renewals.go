@@ -42,15 +42,21 @@ type renewable struct {
 	// this epoch of the feed: no other changes anything.
 	tried time.Time
 	epoch uint64
+	// busy is true while they are asked by one token; the next one waits for a
+	// request after that.
+	busy bool
 }
 
-// add takes a hop in before it is entered.
+// add takes a hop in that was entered, unless it is over by now.
 func (r *renewals) add(h *Held) {
 	if h.by == nil {
 		return
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if h.gone {
+		return
+	}
 	if r.by == nil {
 		r.by = map[principal]*renewable{}
 	}
@@ -64,13 +70,14 @@ func (r *renewals) add(h *Held) {
 	r.n.Add(1)
 }
 
-// remove lets a hop go that is over, or was not entered.
+// remove lets a hop go that is over.
 func (r *renewals) remove(h *Held) {
 	if h.by == nil {
 		return
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	h.gone = true
 	e := r.by[*h.by]
 	if e == nil {
 		return
@@ -85,7 +92,8 @@ func (r *renewals) remove(h *Held) {
 	}
 }
 
-// presented are the hops that claims may renew: none where nothing is new.
+// presented are the hops that claims may renew: none where nothing is new, or
+// while others are asked. Who gets some says done when they were asked.
 func (r *renewals) presented(c *token.Claims, peer string, epoch uint64) []*Held {
 	if r.n.Load() == 0 {
 		return nil
@@ -94,9 +102,25 @@ func (r *renewals) presented(c *token.Claims, peer string, epoch uint64) []*Held
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	e := r.by[who]
-	if e == nil || e.epoch == epoch && !c.ExpiresAt.After(e.tried) {
+	if e == nil || e.busy || e.epoch == epoch && !c.ExpiresAt.After(e.tried) {
 		return nil
 	}
-	e.tried, e.epoch = c.ExpiresAt, epoch
+	e.tried, e.epoch, e.busy = c.ExpiresAt, epoch, true
 	return slices.Clone(e.hops)
+}
+
+// done lets the hops of a principal be asked by another token, or by the same
+// one: not all could be renewed that would have been.
+func (r *renewals) done(c *token.Claims, peer string, again bool) {
+	who := principalOf(c, peer)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	e := r.by[who]
+	if e == nil {
+		return
+	}
+	e.busy = false
+	if again {
+		e.tried = time.Time{}
+	}
 }

@@ -152,13 +152,12 @@ func (s *Service) admit(ctx context.Context, w *work) bool {
 		Relay: w.verdict.Hold == wire.HoldRelay, Upgrade: w.hop.Action.Upgrade,
 		Until: w.now.Add(w.verdict.Lease), Last: w.now.Add(w.verdict.Life), Subject: held,
 	}
-	s.renewals.add(held)
 	if err := s.cfg.Register.Enter(&held.entry); err != nil {
-		s.renewals.remove(held)
 		held.over(s)
 		held.unapprove()
 		return w.deny(denial.Overloaded)
 	}
+	s.renewals.add(held)
 	return true
 }
 
@@ -216,10 +215,19 @@ func (s *Service) Again(h *leash.Hop) (code string) {
 	if code := s.cutOff(held); code != "" {
 		return code
 	}
-	if w := s.world.Load(); w == nil || w.State.Epoch == h.Epoch {
+	w := s.world.Load()
+	switch c, _ := held.claims(); {
+	case w == nil:
+		return ""
+	case w.State.Epoch != h.Epoch:
+		return s.redecide(held, false)
+	case c != nil && !s.cfg.Tokens.Current(c, s.cfg.Now()):
+		// A key can be withdrawn without a word of the feed, and whoever looks
+		// for what it signed looks at what lives.
+		return denial.TokenWrongDomain
+	default:
 		return ""
 	}
-	return s.redecide(held, false)
 }
 
 // release gives back what was kept for deciding again, and keeps a copy of it.

@@ -105,6 +105,7 @@ type Service struct {
 	world    atomic.Pointer[World]
 	works    sync.Pool
 	renewals renewals
+	renewing sync.WaitGroup
 	// canaries are those that the register has.
 	canaries atomic.Int64
 }

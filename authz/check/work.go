@@ -112,8 +112,10 @@ type Held struct {
 	// judging is held for as long as one later decision takes. Who holds it may
 	// take mu, and ask the register.
 	judging sync.Mutex
-	// by is who may renew the hop; nil: nobody.
-	by *principal
+	// by is who may renew the hop; nil: nobody. gone is true when nobody can any
+	// more; guarded by the renewals' mu.
+	by   *principal
+	gone bool
 	// before are the tokens that the hop stood on before the one that it stands
 	// on now; guarded by mu.
 	before []token.Name

@@ -251,6 +251,7 @@ func (g *Guard) Run(ctx context.Context, stopped func()) error {
 	go func() { record <- g.log.Run(recording) }()
 	<-working.Done()
 	stopped()
+	g.check.Wait()
 	wg.Wait()
 	g.register.Shutdown()
 	g.closeExits()

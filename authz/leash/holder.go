@@ -147,6 +147,9 @@ func (h *Holder) Process(stream grpc.ServerStream) error {
 	}
 	defer h.register.Closed(id)
 	if code := h.judge.Again(hop); code != "" {
+		if r != nil {
+			defer r.stop()
+		}
 		h.register.Refuse(id, code)
 		s.end(immediate(h.words.Words(hop, code), wire.DetailRefused))
 		return drain(stream)

@@ -14,6 +14,9 @@ import (
 type Config struct {
 	// Now gives the time, with its monotonic part.
 	Now func() time.Time
+	// Wall gives the time without its monotonic part, which stands still while a
+	// machine sleeps. Nil: Now's.
+	Wall func() time.Time
 	// Max bounds all hops; full means deny. 0: 100000, as many as Envoy opens
 	// holds for.
 	Max int
@@ -56,6 +59,9 @@ type shard struct {
 // NewRegister makes an empty register; Run must be running for hops to end
 // that nobody speaks of any more.
 func NewRegister(cfg Config) *Register {
+	if cfg.Wall == nil {
+		cfg.Wall = func() time.Time { return cfg.Now().Round(0) }
+	}
 	if cfg.Max <= 0 {
 		cfg.Max = 100_000
 	}
@@ -169,7 +175,11 @@ func (r *Register) Condemn(id ID, c Cut) (tell func()) {
 	s := r.of(id)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	h := s.hops[id]
+	return condemn(s.hops[id], c)
+}
+
+// condemn is Condemn; the shard is locked.
+func condemn(h *Hop, c Cut) (tell func()) {
 	if h == nil || !h.live() || h.cut == nil || h.cutBy.Code != "" {
 		return nil
 	}
@@ -269,11 +279,19 @@ func (r *Register) sweep() {
 	for i := range r.shard {
 		s := &r.shard[i]
 		s.mu.Lock()
+		var tell []func()
 		for _, h := range s.hops {
-			r.sweepHop(s, h, now)
+			if r.sweepHop(s, h, now); r.overslept(h) {
+				tell = append(tell, condemn(h, expired()))
+			}
 		}
 		s.index.age(now)
 		s.mu.Unlock()
+		for _, f := range tell {
+			if f != nil {
+				f()
+			}
+		}
 	}
 }
 

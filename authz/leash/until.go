@@ -24,16 +24,38 @@ func (r *Register) setTimer(h *Hop) {
 
 // expire ends h, unless its end was moved as the timer fired.
 func (r *Register) expire(h *Hop) {
+	if tell := r.condemnExpired(h); tell != nil {
+		tell()
+	}
+}
+
+// condemnExpired condemns h, or sets its timer again. Both are done under one
+// lock: what is moved before that lives on, and nothing is moved after it.
+func (r *Register) condemnExpired(h *Hop) (tell func()) {
 	s := r.of(h.ID)
 	s.mu.Lock()
-	moved := h.until.Sub(r.cfg.Now()) > h.early()
-	if moved && h.live() {
+	defer s.mu.Unlock()
+	switch {
+	case s.hops[h.ID] != h || !h.live():
+		return nil
+	case h.until.Sub(r.cfg.Now()) > h.early():
 		r.setTimer(h)
+		return nil
+	default:
+		return condemn(h, expired())
 	}
-	s.mu.Unlock()
-	if !moved {
-		r.Cut(h.ID, Cut{Code: codeExpired, Detail: wire.DetailExpired})
-	}
+}
+
+func expired() Cut { return Cut{Code: codeExpired, Detail: wire.DetailExpired} }
+
+// sleepSlack is by how much the clock on the wall may be past a hop's end before
+// that ends it: its own timer comes first, unless it stood still.
+const sleepSlack = 2 * time.Second
+
+// overslept reports whether h should have ended while the machine slept: its
+// timer, like Envoy's, goes on where it stopped. The shard is locked.
+func (r *Register) overslept(h *Hop) bool {
+	return h.Held && h.live() && !h.until.IsZero() && r.cfg.Wall().After(h.until.Round(0).Add(sleepSlack))
 }
 
 // Move moves the end of a hop that has one, and reports whether it lives and

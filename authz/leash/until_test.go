@@ -146,3 +146,72 @@ func TestMovedAsTheTimerFires(t *testing.T) {
 		r.wantEnds(t, audit.EndExpired)
 	})
 }
+
+// TestOverslept: a hop whose end has passed on the wall is over when the machine
+// wakes, though its timer, which stood still, has not fired.
+func TestOverslept(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name  string
+		slept time.Duration
+		ended bool
+	}{
+		{"a moment", time.Minute, false},
+		{"to its end", time.Hour, false},
+		{"past its end", time.Hour + 3*time.Second, true},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				var slept time.Duration
+				r := newRig(t, Config{Wall: func() time.Time { return time.Now().Round(0).Add(slept) }})
+				h := &Hop{ID: idOf(1), Held: true, Until: time.Now().Add(time.Hour)}
+				if err := r.Enter(h); err != nil {
+					t.Fatal(err)
+				}
+				cut := make(chan Cut, 1)
+				r.Open(h.ID, false, func(c Cut) { cut <- c })
+				slept = tc.slept - time.Second // the sweep is up to a second later
+				time.Sleep(time.Second + time.Millisecond)
+				synctest.Wait()
+				select {
+				case c := <-cut:
+					if !tc.ended || c.Code != codeExpired {
+						t.Errorf("it was cut: %+v", c)
+					}
+				default:
+					if tc.ended {
+						t.Error("it lives on")
+					}
+				}
+				r.Closed(h.ID)
+				r.Logged(h.ID, Logged{ClientLeft: true})
+			})
+		})
+	}
+}
+
+// TestNothingIsMovedOnceItExpires: the end and the move are one after the other.
+func TestNothingIsMovedOnceItExpires(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, Config{})
+		h := &Hop{ID: idOf(1), Held: true, Until: time.Now().Add(time.Minute), Last: time.Now().Add(time.Hour)}
+		if err := r.Enter(h); err != nil {
+			t.Fatal(err)
+		}
+		r.Open(h.ID, false, func(Cut) {})
+		time.Sleep(time.Minute - time.Millisecond/2)
+		tell := r.condemnExpired(h)
+		if tell == nil || r.Move(h.ID, time.Now().Add(time.Minute)) {
+			t.Error("a hop that expires is moved")
+		}
+		tell()
+		if r.condemnExpired(h) != nil {
+			t.Error("it expires twice")
+		}
+		r.Closed(h.ID)
+		r.Logged(h.ID, Logged{})
+		r.wantEnds(t, audit.EndExpired)
+	})
+}

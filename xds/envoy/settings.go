@@ -51,7 +51,7 @@ const (
 	// delayedClose is how late an HTTP/1.1 client sees a cut (default 1 s).
 	delayedClose = 50 * time.Millisecond
 	// streamFlush bounds a last word to an HTTP/2 client that does not read.
-	streamFlush = time.Second
+	streamFlush = 500 * time.Millisecond
 	// requestHeaders bounds the arrival of a request's headers.
 	requestHeaders = 10 * time.Second
 	// requestBody bounds the arrival of a whole request that has no answer

@@ -1,71 +1,63 @@
 package word
 
-import (
-	"bytes"
-	"slices"
-)
+import "bytes"
 
 // Events follows a stream of server-sent events (WHATWG HTML section 9.2) to
-// know where one more can be put.
+// know where one more can be put. Comments are no part of an event: servers send
+// them to keep a stream alive, often without an empty line.
 type Events struct {
-	// tail is how the bytes so far end.
-	tail tail
-	// begun is true once there was a byte.
-	begun bool
+	// begun is true within a line, comment where that line is one.
+	begun, comment bool
+	// event is true once an event has a line.
+	event bool
 	// cr is true when the last byte was a CR, whose LF may follow.
 	cr bool
 }
 
-// tail is how many line ends a stream ends with: two are the end of an event.
-type tail uint8
-
-const (
-	inLine tail = iota
-	afterLine
-	afterEvent
-)
-
 // Pass takes note of bytes that go to the client.
 func (e *Events) Pass(b []byte) {
-	if len(b) == 0 {
-		return
-	}
-	e.begun = true
-	// Only the end counts: what is before the last byte that is no line end
-	// says nothing.
-	if i := lastText(b); i >= 0 {
-		e.tail, e.cr, b = inLine, false, b[i+1:]
-	}
-	for _, c := range b {
-		e.lineEnd(c)
-	}
-}
-
-// lastText is where the last byte is that ends no line; -1: there is none.
-func lastText(b []byte) int {
-	for i, v := range slices.Backward(b) {
-		if v != '\n' && v != '\r' {
-			return i
+	for len(b) > 0 {
+		if !e.begun {
+			b = e.begin(b)
+			continue
 		}
+		end := lineEnd(b)
+		if end < 0 {
+			return
+		}
+		e.begun, e.event, e.cr = false, e.event || !e.comment, b[end] == '\r'
+		b = b[end+1:]
 	}
-	return -1
 }
 
-// lineEnd counts CR, LF and CRLF as one line end each.
-func (e *Events) lineEnd(c byte) {
-	if c == '\n' && e.cr {
-		e.cr = false
-		return
+// begin takes the first byte of a line.
+func (e *Events) begin(b []byte) []byte {
+	switch c := b[0]; {
+	case c == '\n' && e.cr:
+		e.cr = false // it belongs to the CR
+	case c == '\n' || c == '\r':
+		e.event, e.cr = false, c == '\r'
+	default:
+		e.begun, e.comment, e.cr = true, c == ':', false
 	}
-	e.cr = c == '\r'
-	if e.tail < afterEvent {
-		e.tail++
+	return b[1:]
+}
+
+// lineEnd is where the first CR or LF is; -1: there is none.
+func lineEnd(b []byte) int {
+	lf := bytes.IndexByte(b, '\n')
+	if lf >= 0 {
+		b = b[:lf]
 	}
+	if cr := bytes.IndexByte(b, '\r'); cr >= 0 {
+		return cr
+	}
+	return lf
 }
 
 // Free reports whether an event can be put in now: none has been begun that it
 // would become a part of, or end too early.
-func (e *Events) Free() bool { return !e.begun || e.tail == afterEvent }
+func (e *Events) Free() bool { return !e.begun && !e.event }
 
 // Next is how many of b must pass until an event can be put in; -1: more than
 // these.

@@ -55,7 +55,12 @@ func TestEventStandsAlone(t *testing.T) {
 		{"a line of an event with CRLF", "data: a\r\n", false},
 		{"half a line", "data: a", false},
 		{"half a name", "event: b\ndata: a\nda", false},
-		{"a comment", ": hello", false},
+		{"half a comment", ": hello", false},
+		{"a comment", ": hello\n", true},
+		{"a heartbeat with CRLF", ":\r\n", true},
+		{"a heartbeat after an event", "data: a\n\n:\n", true},
+		{"a heartbeat within an event", "data: a\n:\n", false},
+		{"an event after a heartbeat", ":\ndata: a\n", false},
 		{"many line ends", "data: a\n\n\n\n", true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
