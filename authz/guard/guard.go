@@ -25,6 +25,7 @@ import (
 	"github.com/hopgate/hopgate/authz/policy"
 	"github.com/hopgate/hopgate/authz/resolve"
 	"github.com/hopgate/hopgate/authz/token"
+	"github.com/hopgate/hopgate/authz/token/jwks"
 )
 
 // Config is what a guard needs of the process around it.
@@ -37,6 +38,8 @@ type Config struct {
 	OrdersPath string
 	// Version is written into the record's first line.
 	Version string
+	// Keys is how the keys of trust domains are loaded. The zero one works.
+	Keys jwks.Config
 	// Own are sockets of this process that no hop may reach: health, and so
 	// on. The guard adds its own.
 	Own []netip.AddrPort
@@ -124,7 +127,7 @@ func New(cfg Config) (*Guard, error) {
 	if g.compiler, err = policy.New(policy.Config{Inspects: cfg.Leaves != nil, NoInspect: cfg.NoInspect}); err != nil {
 		return nil, fmt.Errorf("make guard: %w", err)
 	}
-	if g.tokens, err = token.New(token.Config{Log: cfg.Log}); err != nil {
+	if g.tokens, err = token.New(token.Config{Keys: cfg.Keys, Log: cfg.Log}); err != nil {
 		return nil, fmt.Errorf("make guard: %w", err)
 	}
 	if g.log, err = audit.Open(audit.Config{
