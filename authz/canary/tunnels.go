@@ -41,7 +41,7 @@ func (p *Prover) tunnel(ctx context.Context, w *way, destination, mode string) e
 	defer cancel()
 	host := wire.CanaryHost(destination, mode)
 	out, in := io.Pipe()
-	defer in.Close()
+	defer func() { _ = in.Close() }() // a pipe's end has nothing to say
 	res, err := w.connect(ctx, fmt.Sprintf("%s:%d", host, wire.CanaryPort), out)
 	if err != nil {
 		return p.late(ctx, err, "no tunnel")

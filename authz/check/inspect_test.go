@@ -2,6 +2,7 @@ package check
 
 import (
 	"errors"
+	"maps"
 	"sync"
 	"testing"
 
@@ -42,11 +43,7 @@ func (f *fakeLeaves) add(name string, n int) {
 func (f *fakeLeaves) approved() map[string]int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	out := map[string]int{}
-	for k, v := range f.names {
-		out[k] = v
-	}
-	return out
+	return maps.Clone(f.names)
 }
 
 // inspecting is a policy by which tunnels to api.example are inspected, and

@@ -109,8 +109,7 @@ func (x *index) again(h *Hop) {
 
 // age enters those under their keys that are young no more.
 func (x *index) age(now time.Time) {
-	for i := len(x.young) - 1; i >= 0; i-- { // from behind: drop moves the last one
-		h := x.young[i]
+	for _, h := range slices.Backward(x.young) { // from behind: drop moves the last one
 		if h.unkeyed || now.Sub(h.entered) < youngFor {
 			continue
 		}

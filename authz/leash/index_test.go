@@ -68,9 +68,9 @@ func (m *model) key() Key {
 }
 
 func (m *model) keys() []Key {
-	out := make([]Key, m.rand.IntN(9))
-	for i := range out {
-		out[i] = m.key()
+	var out []Key
+	for range m.rand.IntN(9) {
+		out = append(out, m.key())
 	}
 	if m.rand.IntN(20) == 0 {
 		for i := range maxKeys + 1 {
