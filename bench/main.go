@@ -12,7 +12,8 @@
 // to bench/results.jsonl, one JSON object a line. Absolute times are those of
 // a machine and of what else runs on it; ratios, and allocations, can be
 // compared. A budget that is not met is no error: the run ends with 0 when
-// everything was measured.
+// everything was measured. Only with -strict it ends with 1 where cuts of
+// streams (cut-one, cut-all) are over theirs, and names these.
 //
 // What is measured:
 //
@@ -70,7 +71,7 @@ const (
 type options struct {
 	only, envoy, out, profile string
 	seconds                   float64
-	quick                     bool
+	quick, strict             bool
 	// child is the folder of a part of a run; empty: this is the run.
 	child string
 }
@@ -82,6 +83,7 @@ func parse(args []string, errs io.Writer) (options, error) {
 	f.StringVar(&o.only, "only", "", "parts to run, by commas: "+strings.Join(partNames(), ", ")+"; empty: all")
 	f.Float64Var(&o.seconds, "seconds", 5, "how long each thing is measured")
 	f.BoolVar(&o.quick, "quick", false, "a run of a few seconds a part, of smaller things: its figures are no figures")
+	f.BoolVar(&o.strict, "strict", false, "end with 1 where how soon streams are cut is over its budget, and say where")
 	f.StringVar(&o.envoy, "envoy", "", "path of Envoy; else $ENVOY_PATH, then PATH, then bin/envoy")
 	f.StringVar(&o.out, "out", filepath.Join("bench", "results.jsonl"), "file of the results; it is replaced")
 	f.StringVar(&o.profile, "profile", "", "folder for CPU and allocation profiles of every process that is measured; it must be there")
@@ -147,5 +149,14 @@ func measure(ctx context.Context, o options, out, told io.Writer) (err error) {
 	}
 	defer os.RemoveAll(b.dir)
 	figures, failed := b.all(ctx, parts)
-	return errors.Join(failed, writeTable(out, figures), writeLines(results, figures))
+	return errors.Join(failed, o.conclude(out, results, figures))
+}
+
+// conclude prints figures to both places, and in a strict run judges them.
+func (o *options) conclude(out, results io.Writer, figures []figure) error {
+	err := errors.Join(writeTable(out, figures), writeLines(results, figures))
+	if o.strict {
+		err = errors.Join(err, overBudget(figures))
+	}
+	return err
 }

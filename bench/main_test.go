@@ -58,6 +58,29 @@ func TestQuickRun(t *testing.T) {
 	}
 }
 
+// A strict run whose cuts take too long prints its figures, and fails.
+func TestStrict(t *testing.T) {
+	t.Parallel()
+	figures := []figure{newFigure("streams/10/relay/cut-one-p99", "", 51, millis).within(50)}
+	for _, tt := range []struct{ args, want string }{
+		{"-only streams", ""},
+		{"-only streams -strict", "over budget: streams/10/relay/cut-one-p99 is 51 ms, of 50"},
+	} {
+		o, err := parse(strings.Fields(tt.args), io.Discard)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var table, lines bytes.Buffer
+		got := ""
+		if err := o.conclude(&table, &lines, figures); err != nil {
+			got = err.Error()
+		}
+		if name := figures[0].Name; got != tt.want || !strings.Contains(table.String(), name) || !strings.Contains(lines.String(), name) {
+			t.Errorf("%s: %q, want %q, after\n%s%s", tt.args, got, tt.want, table.String(), lines.String())
+		}
+	}
+}
+
 // A run that cannot write its results says so before it measures.
 func TestNoResultsNoRun(t *testing.T) {
 	t.Parallel()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -215,6 +216,21 @@ func (t *toll) cuts() []figure {
 			newFigure(t.name(c.name+"-last"), "the last", inMillis(quantile(c.took, 1)), millis))
 	}
 	return append(out, t.meanwhile()...)
+}
+
+// overBudget is an error that names the cuts that took longer than they may.
+func overBudget(figures []figure) error {
+	var over []string
+	for _, f := range figures {
+		cut := strings.HasPrefix(f.Name, "streams/") && (strings.HasSuffix(f.Name, "/cut-one-p99") || strings.HasSuffix(f.Name, "/cut-all-p99"))
+		if cut && f.Met != nil && !*f.Met {
+			over = append(over, fmt.Sprintf("%s is %s, of %s", f.Name, quantity(f.Value, f.Unit), plain(*f.Budget)))
+		}
+	}
+	if len(over) == 0 {
+		return nil
+	}
+	return fmt.Errorf("over budget: %s", strings.Join(over, "; "))
 }
 
 // meanwhile is what became of others while all were cut.

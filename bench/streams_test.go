@@ -187,3 +187,47 @@ func TestTollFigures(t *testing.T) {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 }
+
+// A strict run fails by cuts that are over their budget, and by nothing else.
+func TestOverBudget(t *testing.T) {
+	t.Parallel()
+	ms := func(name string, value, budget float64) figure {
+		return newFigure(name, "", value, millis).within(budget)
+	}
+	for _, tt := range []struct {
+		name    string
+		figures []figure
+		want    string // empty: no error
+	}{
+		{"nothing", nil, ""},
+		{"within", []figure{ms("streams/10/relay/cut-one-p99", 50, 50), ms("streams/10/relay/cut-all-p99", 3, 1000)}, ""},
+		{"one", []figure{ms("streams/10/relay/cut-one-p99", 50.5, 50), ms("streams/10/relay/cut-all-p99", 3, 1000)}, "over budget: streams/10/relay/cut-one-p99 is 50.5 ms, of 50"},
+		{"all", []figure{ms("streams/10/headers/cut-all-p99", 2000, 1000)}, "over budget: streams/10/headers/cut-all-p99 is 2000 ms, of 1000"},
+		{
+			"both", []figure{ms("streams/10/relay/cut-one-p99", 51, 50), ms("streams/99/relay/cut-all-p99", 1001, 1000)},
+			"over budget: streams/10/relay/cut-one-p99 is 51 ms, of 50; streams/99/relay/cut-all-p99 is 1001 ms, of 1000",
+		},
+		{"another thing", []figure{ms("streams/10/relay/guard-memory", 51, 50), ms("check/1/p99", 7, 5), newFigure("streams/10/relay/cut-one-p99", "", 60, millis)}, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			got := ""
+			if err := overBudget(tt.figures); err != nil {
+				got = err.Error()
+			}
+			if got != tt.want {
+				t.Errorf("%q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+// What is over by a toll is found by the names that a run gives its figures.
+func TestTollOverBudget(t *testing.T) {
+	t.Parallel()
+	slow := &toll{hold: holds()[2], n: 10, one: []time.Duration{time.Second}, all: []time.Duration{time.Minute}, policy: []time.Duration{time.Minute}}
+	err := overBudget(slow.figures(&toll{hold: holds()[0], n: 10}))
+	if want := "over budget: streams/10/relay/cut-one-p99 is 1000 ms, of 50; streams/10/relay/cut-all-p99 is 60000 ms, of 1000"; err == nil || err.Error() != want {
+		t.Errorf("%v, want %q", err, want)
+	}
+}
