@@ -118,9 +118,13 @@ func TestFaultKilled(t *testing.T) {
 	m.heldAll(t, m.opened(t, "after"))
 }
 
-// hungWithin is by when a guard that hangs is found: keepalive has a second to
-// ask and a second to be answered.
-const hungWithin = 2 * time.Second
+const (
+	// hungWithin is by when a guard that hangs is found: keepalive has a second
+	// to ask and a second to be answered.
+	hungWithin = 2 * time.Second
+	// hungSlack is what a busy machine may add to it.
+	hungSlack = 1500 * time.Millisecond
+)
 
 // TestFaultHung: a guard that hangs is found by keepalive; every stream ends
 // and nothing new begins, until it is back.
@@ -135,7 +139,7 @@ func TestFaultHung(t *testing.T) {
 	}
 	after := allEnd(t, before, time.Now())
 	t.Logf("all streams ended %s after the guard hung", after)
-	if after > hungWithin+late {
+	if after > hungWithin+hungSlack {
 		t.Errorf("the last stream ended %s after the guard hung, want %s", after, hungWithin)
 	}
 	if got := m.answers(t, token); got != [2]int{503, 503} {
