@@ -256,11 +256,7 @@ func stream2(t testing.TB, port int, set func(*http.Request)) (*http.Response, *
 		t.Fatal(err)
 	}
 	set(r)
-	tr := &http2.Transport{AllowHTTP: true, DisableCompression: true, IdleConnTimeout: idleFor, DialTLSContext: func(ctx context.Context, network, addr string, _ *tls.Config) (net.Conn, error) {
-		return (&net.Dialer{}).DialContext(ctx, network, addr)
-	}}
-	t.Cleanup(tr.CloseIdleConnections)
-	res, err := tr.RoundTrip(r)
+	res, err := extended(t).RoundTrip(r)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -270,6 +266,18 @@ func stream2(t testing.TB, port int, set func(*http.Request)) (*http.Response, *
 	}
 	// A body that waits for its next byte does not see that its request is over.
 	return res, pw, func() { cancel(); pw.CloseWithError(context.Canceled) }
+}
+
+// extended is a transport that sends :protocol, which net/http refuses.
+//
+//nolint:staticcheck // extended CONNECT is to be had nowhere else
+func extended(t testing.TB) http.RoundTripper {
+	tr := &http2.Transport{AllowHTTP: true, DisableCompression: true, IdleConnTimeout: idleFor}
+	tr.DialTLSContext = func(ctx context.Context, network, addr string, _ *tls.Config) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, network, addr)
+	}
+	t.Cleanup(tr.CloseIdleConnections)
+	return tr
 }
 
 func socket2(t testing.TB, m *matrix, b brief, token string) *live {
@@ -317,9 +325,11 @@ func call2(t testing.TB, m *matrix, b brief, token string) *live {
 	t.Cleanup(cancel)
 	h := http.Header{"Txn-Token": {token}}
 	b.put(h)
+	var sent []string
 	for name, values := range h {
-		ctx = metadata.AppendToOutgoingContext(ctx, strings.ToLower(name), values[0])
+		sent = append(sent, strings.ToLower(name), values[0])
 	}
+	ctx = metadata.AppendToOutgoingContext(ctx, sent...)
 	s, err := c.NewStream(ctx, &grpc.StreamDesc{ClientStreams: true, ServerStreams: true}, "/stage.Stage/Talk")
 	if err != nil {
 		t.Fatalf("%s: %v", b.name, err)

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"strings"
 	"sync"
@@ -52,9 +53,7 @@ func prepareMatrix(t *testing.T, busy chan struct{}, objects map[string]string) 
 			service("models", m.stage.site.port(), openAI, "/v1") + service("grpc", m.stage.site.port(), h2c, "/stage.Stage"),
 		"policy.yaml": m.policies(), "page.key": "sk-page\n",
 	}
-	for name, text := range objects {
-		all[name] = text
-	}
+	maps.Copy(all, objects)
 	m.Gateway = testgateway.New(t, all)
 	m.configure(func() {})
 	return m

@@ -3,6 +3,7 @@ package e2e
 import (
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -25,7 +26,7 @@ func forged(ms string) http.Header {
 		"X-Envoy-Internal": {"true"}, "X-Forwarded-For": {"127.0.0.1"}, "X-Envoy-External-Address": {"127.0.0.1"},
 		"X-Envoy-Upstream-Rq-Timeout-Ms": {"300"}, "X-Envoy-Upstream-Rq-Per-Try-Timeout-Ms": {"300"}, "X-Hop-Hold": {"none"},
 	}
-	for _, v := range strings.Split(ms, "|") {
+	for v := range strings.SplitSeq(ms, "|") {
 		h.Add(wire.HeaderDeadline, v)
 	}
 	return h
@@ -74,9 +75,7 @@ func flows(h http.Header) http.Header {
 func (m *matrix) forgedRoute(client func(testing.TB) *http.Client) func(*testing.T, http.Header, string) io.Reader {
 	return func(t *testing.T, h http.Header, token string) io.Reader {
 		r := request(t, "GET", m.URL("/page/long"), token, "")
-		for name, values := range flows(h) {
-			r.Header[name] = values
-		}
+		maps.Copy(r.Header, flows(h))
 		return body(t, client(t), r)
 	}
 }

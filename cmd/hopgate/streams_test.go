@@ -26,7 +26,7 @@ func TestBytesOf(t *testing.T) {
 func TestWriteStreams(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
-	in := func(d time.Duration) time.Time { return now.Add(d) }
+	in := now.Add
 	list := []leash.Stream{
 		{
 			Hop: "00112233445566778899aabbccddeeff", Agent: "coder", Subject: "alice", Method: "tools/call", Name: "watch_build", Route: "agents/tools", Policy: "agents/p", Rule: "r",

@@ -66,7 +66,7 @@ func inspect(asked CAFiles, state, roots string, now time.Time) (inspection, err
 	case errors.Is(err, fs.ErrNotExist) && !there(files.Cert):
 		return inspection{}, nil
 	case err != nil:
-		return inspection{why: err.Error()}, nil
+		return inspection{why: err.Error()}, nil //nolint:nilerr // as said
 	case roots == "":
 		return inspection{why: noRoots}, nil
 	}
