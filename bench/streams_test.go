@@ -204,7 +204,8 @@ func TestOverBudget(t *testing.T) {
 		{"one", []figure{ms("streams/10/relay/cut-one-p99", 50.5, 50), ms("streams/10/relay/cut-all-p99", 3, 1000)}, "over budget: streams/10/relay/cut-one-p99 is 50.5 ms, of 50"},
 		{"all", []figure{ms("streams/10/headers/cut-all-p99", 2000, 1000)}, "over budget: streams/10/headers/cut-all-p99 is 2000 ms, of 1000"},
 		{
-			"both", []figure{ms("streams/10/relay/cut-one-p99", 51, 50), ms("streams/99/relay/cut-all-p99", 1001, 1000)},
+			"both",
+			[]figure{ms("streams/10/relay/cut-one-p99", 51, 50), ms("streams/99/relay/cut-all-p99", 1001, 1000)},
 			"over budget: streams/10/relay/cut-one-p99 is 51 ms, of 50; streams/99/relay/cut-all-p99 is 1001 ms, of 1000",
 		},
 		{"another thing", []figure{ms("streams/10/relay/guard-memory", 51, 50), ms("check/1/p99", 7, 5), newFigure("streams/10/relay/cut-one-p99", "", 60, millis)}, ""},
