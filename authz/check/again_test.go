@@ -1,6 +1,7 @@
 package check
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -91,6 +92,21 @@ func TestAgainWithTheSameFeed(t *testing.T) {
 	}
 	if code := h.Again(&leash.Hop{Subject: "not ours"}); code != denial.HopUnknown {
 		t.Errorf("a hop of somebody else: %q", code)
+	}
+}
+
+// TestAClientThatLeavesWhileItIsDecided: its hop is over at once, and waits for
+// no hold.
+func TestAClientThatLeavesWhileItIsDecided(t *testing.T) {
+	t.Parallel()
+	h := open(t, build{})
+	ctx, leave := context.WithCancel(context.Background())
+	leave()
+	if got := h.askBytes(ctx, page().bytes(t)); !got.allowed() {
+		t.Fatal(got.body())
+	}
+	if r := h.last(); h.register.Len() != 0 || r.Kind != audit.KindEnd || r.End != audit.EndClientLeft {
+		t.Errorf("%d hops are left, and the record ends with %+v", h.register.Len(), r)
 	}
 }
 

@@ -26,11 +26,26 @@ func (s *Service) renew(ctx context.Context, w *work) {
 	all := s.renewSome(ctx, now, c, leeway)
 	rest := hops[len(now):]
 	if len(rest) == 0 {
-		s.renewals.done(c, peer, !all)
+		s.renewedBy(c, leeway, peer, all)
 		return
 	}
 	peer = strings.Clone(peer)
 	s.renewing.Go(func() { s.renewRest(rest, c, leeway, peer, all) })
+}
+
+// renewedBy goes on with the token that came while others were renewed by c.
+func (s *Service) renewedBy(c *token.Claims, leeway time.Duration, peer string, all bool) {
+	next := s.renewals.done(c, peer, !all)
+	w := s.world.Load()
+	if next == nil || w == nil {
+		return
+	}
+	peer = strings.Clone(peer)
+	s.renewing.Go(func() {
+		if hops := s.renewals.presented(next, peer, w.State.Epoch); len(hops) > 0 {
+			s.renewRest(hops, next, leeway, peer, true)
+		}
+	})
 }
 
 // renewBatch is how many hops are renewed at once, renewPause what comes
@@ -49,7 +64,7 @@ func (s *Service) renewRest(hops []*Held, c *token.Claims, leeway time.Duration,
 		<-pause.C
 		all = s.renewSome(context.Background(), batch, c, leeway) && all
 	}
-	s.renewals.done(c, peer, !all)
+	s.renewedBy(c, leeway, peer, all)
 }
 
 // renewSome reports whether all were renewed that would be allowed.

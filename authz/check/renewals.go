@@ -42,9 +42,10 @@ type renewable struct {
 	// this epoch of the feed: no other changes anything.
 	tried time.Time
 	epoch uint64
-	// busy is true while they are asked by one token; the next one waits for a
-	// request after that.
+	// busy is true while they are asked by one token. The freshest that comes
+	// meanwhile is next.
 	busy bool
+	next *token.Claims
 }
 
 // add takes a hop in that was entered, unless it is over by now.
@@ -102,25 +103,33 @@ func (r *renewals) presented(c *token.Claims, peer string, epoch uint64) []*Held
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	e := r.by[who]
-	if e == nil || e.busy || e.epoch == epoch && !c.ExpiresAt.After(e.tried) {
+	switch {
+	case e == nil || e.epoch == epoch && !c.ExpiresAt.After(e.tried):
+		return nil
+	case e.busy:
+		if e.next == nil || c.ExpiresAt.After(e.next.ExpiresAt) {
+			e.next = c
+		}
 		return nil
 	}
 	e.tried, e.epoch, e.busy = c.ExpiresAt, epoch, true
 	return slices.Clone(e.hops)
 }
 
-// done lets the hops of a principal be asked by another token, or by the same
-// one: not all could be renewed that would have been.
-func (r *renewals) done(c *token.Claims, peer string, again bool) {
+// done lets the hops of a principal be asked by another token, and says which
+// one came meanwhile; nil: none. Again has the same one be asked by, too: not all
+// could be renewed that would have been.
+func (r *renewals) done(c *token.Claims, peer string, again bool) (next *token.Claims) {
 	who := principalOf(c, peer)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	e := r.by[who]
 	if e == nil {
-		return
+		return nil
 	}
-	e.busy = false
+	next, e.next, e.busy = e.next, nil, false
 	if again {
 		e.tried = time.Time{}
 	}
+	return next
 }

@@ -108,6 +108,11 @@ func (s *Service) answer(ctx context.Context, w *work) {
 	}
 	s.count(w, "allow")
 	s.sayAllow(w)
+	if ctx.Err() != nil {
+		// Envoy asks no more: its client left, or it has waited too long. It
+		// would log nothing of a hop that it was not told of.
+		s.cfg.Register.Left(w.id)
+	}
 }
 
 // read takes the view of the question, if there is one.

@@ -44,6 +44,7 @@ type Hop struct {
 	logged  Logged        // guarded by the register's shard; what is counted so far, until log is set
 	seen    time.Duration // guarded by the register's shard; how old it was when that was counted; 0: never
 	down    bool          // guarded by the register's shard; the gateway went down first
+	left    bool          // guarded by the register's shard; nobody waited for the decision
 	unkeyed bool          // guarded by the register's shard; found by every key, and not asked for its own until it is renamed
 }
 

@@ -198,6 +198,20 @@ func (r *Register) Refuse(id ID, code string) {
 	}
 }
 
+// Left ends a hop that nobody waits for any more before it was told that it may
+// pass. Should it come all the same, its hold is refused.
+func (r *Register) Left(id ID) {
+	s := r.of(id)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	h := s.hops[id]
+	if h == nil || h.Held && state(h.state.Load()) != statePending {
+		return
+	}
+	h.left = true
+	r.finish(s, h, true)
+}
+
 // Closed notes that the hold of a hop has ended.
 func (r *Register) Closed(id ID) {
 	s := r.of(id)

@@ -190,7 +190,10 @@ func TestAHopEndsWithItsTunnel(t *testing.T) {
 				}
 				r.Open(h.ID, false, func(Cut) {})
 				time.Sleep(tc.after)
+				s := r.of(h.ID)
+				s.mu.Lock()
 				h.until = h.until.Add(-time.Nanosecond) // its own timer comes a moment later than the tunnel's
+				s.mu.Unlock()
 				r.Closed(h.ID)
 				r.Logged(h.ID, Logged{Details: "downstream_remote_disconnect"})
 				r.wantEnds(t, tc.want)
@@ -236,6 +239,30 @@ func TestAClientThatLeavesBeforeTheHold(t *testing.T) {
 		h := r.enter(t, 1, time.Hour)
 		r.Logged(h.ID, Logged{Details: "downstream_remote_disconnect"})
 		r.wantEnds(t, audit.EndClientLeft)
+	})
+}
+
+// TestAClientThatLeavesWhileItIsDecided: nobody hears of the hop again, and it
+// gets no hold.
+func TestAClientThatLeavesWhileItIsDecided(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, Config{})
+		h := r.enter(t, 1, time.Minute)
+		r.Left(h.ID)
+		if _, ok := r.Open(h.ID, false, never(t)); ok {
+			t.Error("it gets a hold")
+		}
+		r.Left(h.ID)
+		live := r.enter(t, 2, time.Minute)
+		r.Open(live.ID, false, never(t))
+		r.Left(live.ID) // too late: Envoy knows it
+		if _, ok := r.Live(live.ID); !ok {
+			t.Error("a hop that lives is ended")
+		}
+		r.Closed(live.ID)
+		r.Logged(live.ID, Logged{Details: "via_upstream"})
+		r.wantEnds(t, audit.EndClientLeft, audit.EndDone)
 	})
 }
 

@@ -53,6 +53,8 @@ func (h *Hop) howEnded() audit.End {
 	switch {
 	case h.down:
 		return audit.EndShutdown
+	case h.left:
+		return audit.EndClientLeft
 	case h.Held && !h.live() && h.closed.IsZero() && h.log != nil && strings.HasPrefix(h.log.Details, holdFailed):
 		return audit.EndHoldMissing
 	}

@@ -1,6 +1,7 @@
 package leash
 
 import (
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -163,15 +164,15 @@ func TestOverslept(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				var slept time.Duration
-				r := newRig(t, Config{Wall: func() time.Time { return time.Now().Round(0).Add(slept) }})
+				var slept atomic.Int64 // a time.Duration
+				r := newRig(t, Config{Wall: func() time.Time { return time.Now().Round(0).Add(time.Duration(slept.Load())) }})
 				h := &Hop{ID: idOf(1), Held: true, Until: time.Now().Add(time.Hour)}
 				if err := r.Enter(h); err != nil {
 					t.Fatal(err)
 				}
 				cut := make(chan Cut, 1)
 				r.Open(h.ID, false, func(c Cut) { cut <- c })
-				slept = tc.slept - time.Second // the sweep is up to a second later
+				slept.Store(int64(tc.slept - time.Second)) // the sweep is up to a second later
 				time.Sleep(time.Second + time.Millisecond)
 				synctest.Wait()
 				select {
