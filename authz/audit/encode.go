@@ -22,9 +22,9 @@ func (e *encoder) encode(r *Record, bootID string) {
 	e.b = append(e.b, `"time":"`...)
 	e.b = appendMicros(e.b, r.Time)
 	e.b = append(e.b, `","boot_id":"`...)
-	e.b, _ = appendText(e.b, bootID, 32)
+	e.b, _ = appendText(e.b, bootID, 32) // ours, and shorter: nothing is cut
 	e.b = append(e.b, `","kind":"`...)
-	e.b, _ = appendText(e.b, string(r.Kind), 16)
+	e.b, _ = appendText(e.b, string(r.Kind), 16) // as above
 	e.b = append(e.b, '"')
 	e.from = len(e.b)
 	e.identity(r)

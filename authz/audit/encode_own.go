@@ -17,9 +17,9 @@ func (e *encoder) own(r *Record) {
 
 func (e *encoder) checkpoint(c *Checkpoint) {
 	e.b = append(e.b, `,"checkpoint":{"why":"`...)
-	e.b, _ = appendText(e.b, c.Why, 32)
+	e.b, _ = appendText(e.b, c.Why, 32) // ours, and shorter: nothing is cut
 	e.b = append(e.b, `","key":"`...)
-	e.b, _ = appendText(e.b, c.Key, 32)
+	e.b, _ = appendText(e.b, c.Key, 32) // 16 digits
 	e.b = strconv.AppendInt(append(e.b, `","every":`...), int64(c.Every), 10)
 	e.b = append(e.b, '}')
 }

@@ -129,7 +129,7 @@ func sign(f *os.File) error {
 // holder says which process holds the lock, if it left its id.
 func holder(f *os.File) string {
 	b := make([]byte, 20)
-	n, _ := f.ReadAt(b, 0)
+	n, _ := f.ReadAt(b, 0) // the file is shorter than b; what was not read is no id
 	pid, err := strconv.Atoi(strings.TrimSpace(string(b[:n])))
 	if err != nil {
 		return ""

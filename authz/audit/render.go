@@ -45,7 +45,7 @@ func WriteTreesJSON(w io.Writer, trees []*Tree) error {
 	if err != nil {
 		return fmt.Errorf("encode trees: %w", err)
 	}
-	out, _ := appendJSON(nil, raw)
+	out, _ := appendJSON(nil, raw) // what was marshalled is JSON
 	_, err = w.Write(append(out, '\n'))
 	return err
 }

@@ -28,7 +28,7 @@ const (
 // with everything visible that could move the cursor, hide or reorder text.
 func Quote(s string) string {
 	b := append(make([]byte, 0, len(s)+2), '"')
-	b, _ = formShow.append(b, s, 0)
+	b, _ = formShow.append(b, s, 0) // without a limit nothing is cut
 	return string(append(b, '"'))
 }
 
