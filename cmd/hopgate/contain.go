@@ -218,6 +218,9 @@ ID is in 'hopgate orders'. An order that is an object ends with the object.`),
 		Example: "  hopgate lift 3f9c01aa52be7710",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
+			if args[0] == "" {
+				return errUsage{errors.New("ID is empty: 'hopgate orders' has it")}
+			}
 			client, err := admin.NewClient(state)
 			if err != nil {
 				return err

@@ -61,6 +61,9 @@ func streams(ctx context.Context, out io.Writer, f *streamsFlags) error {
 	if f.every < 100*time.Millisecond {
 		return errUsage{fmt.Errorf("--every is at least 100ms, not %s", f.every)}
 	}
+	if f.Token != "" && !tokenName(f.Token) {
+		return errUsage{fmt.Errorf("--token is 16 lower-case hexadecimal digits, as records have it, not %s", audit.Quote(f.Token))}
+	}
 	client, err := admin.NewClient(f.state)
 	if err != nil {
 		return err
@@ -84,6 +87,12 @@ func streams(ctx context.Context, out io.Writer, f *streamsFlags) error {
 			fmt.Fprintln(out)
 		}
 	}
+}
+
+// tokenName reports whether s can name a token.
+func tokenName(s string) bool {
+	var id audit.TokenID
+	return id.UnmarshalText([]byte(s)) == nil
 }
 
 func writeStreams(out io.Writer, list []leash.Stream, output string, now time.Time) error {
