@@ -8,6 +8,7 @@ import (
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 	earlyv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/http/early_header_mutation/header_mutation/v3"
 	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
+	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/hopgate/hopgate/gateway/api/wire"
 )
@@ -31,9 +32,9 @@ func manager(sh shape, c cache, table string, s Settings) *listenerv3.Filter {
 		RequestHeadersTimeout:         dur(requestHeaders),
 		RequestTimeout:                dur(requestBody),
 		MaxRequestHeadersKb:           u32(maxHeadersKB),
-		NormalizePath:                 yes(),
+		NormalizePath:                 wrapperspb.Bool(sh == shapeRoutes),
 		MergeSlashes:                  sh == shapeRoutes,
-		PathWithEscapedSlashesAction:  hcmv3.HttpConnectionManager_REJECT_REQUEST,
+		PathWithEscapedSlashesAction:  escapedSlashes(sh),
 		CommonHttpProtocolOptions:     &corev3.HttpProtocolOptions{HeadersWithUnderscoresAction: underscores(sh)},
 		EarlyHeaderMutationExtensions: []*corev3.TypedExtensionConfig{strip(sh)},
 		AccessLog:                     accessLogs(),
@@ -68,6 +69,16 @@ func upgrades(sh shape) []*hcmv3.HttpConnectionManager_UpgradeConfig {
 		ups = append(ups, &hcmv3.HttpConnectionManager_UpgradeConfig{UpgradeType: "CONNECT"})
 	}
 	return ups
+}
+
+// escapedSlashes are refused on routes, which are chosen by the path. Elsewhere
+// no path is mended or refused by Envoy: the guard reads it as it came, says
+// what is wrong with it, and what it judged is what is sent on.
+func escapedSlashes(sh shape) hcmv3.HttpConnectionManager_PathWithEscapedSlashesAction {
+	if sh == shapeRoutes {
+		return hcmv3.HttpConnectionManager_REJECT_REQUEST
+	}
+	return hcmv3.HttpConnectionManager_KEEP_UNCHANGED
 }
 
 // underscores are refused on routes, where a backend might read txn_token as
