@@ -2,6 +2,7 @@ package policy
 
 import (
 	"encoding/json"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -44,11 +45,20 @@ func (k *checker) patterns(at *field.Path, list []string, child string) *pattern
 }
 
 func (k *checker) peers(at *field.Path, list []v1alpha1.PeerMatch) *patterns {
-	var globs []string
-	for i := range list {
-		globs = append(globs, k.peer(at.Index(i), &list[i]))
+	if len(list) == 0 {
+		return nil
 	}
-	return k.patterns(at, globs, "")
+	var globs []string
+	var nets []netip.Prefix
+	var places []int // of globs
+	for i := range list {
+		if list[i].Type == v1alpha1.PeerAddress {
+			nets = append(nets, k.address(at.Index(i).Child("address"), list[i].Address))
+			continue
+		}
+		globs, places = append(globs, k.peer(at.Index(i), &list[i])), append(places, i)
+	}
+	return newPatterns(globs, segments, func(i int, err error) { k.invalid(at.Index(places[i]), "%v", err) }).withNets(nets)
 }
 
 const spiffeScheme = "spiffe://"
@@ -66,7 +76,7 @@ func (k *checker) peer(at *field.Path, in *v1alpha1.PeerMatch) string {
 	case v1alpha1.PeerServiceAccount:
 		return k.serviceAccount(at.Child("serviceAccount"), in.ServiceAccount)
 	}
-	k.unknown(at.Child("type"), in.Type, v1alpha1.PeerSPIFFE, v1alpha1.PeerServiceAccount)
+	k.unknown(at.Child("type"), in.Type, v1alpha1.PeerSPIFFE, v1alpha1.PeerServiceAccount, v1alpha1.PeerAddress)
 	return spiffeScheme
 }
 

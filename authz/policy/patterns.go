@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -12,6 +13,7 @@ import (
 type patterns struct {
 	exact []string // sorted
 	globs []glob.Glob
+	nets  []netip.Prefix
 	text  []string // as written
 }
 
@@ -54,7 +56,7 @@ func (p *patterns) match(s string) bool {
 			return true
 		}
 	}
-	return false
+	return len(p.nets) > 0 && p.matchAddr(s)
 }
 
 // few is up to how many strings looking at each is quicker than searching.
@@ -79,6 +81,9 @@ func (p *patterns) keys(dst []key) []key {
 	}
 	for i := range p.globs {
 		dst = append(dst, globKey(&p.globs[i]))
+	}
+	for _, n := range p.nets {
+		dst = append(dst, key{kind: keyNet, net: n})
 	}
 	return dst
 }

@@ -58,6 +58,9 @@ type Listener struct {
 	TrustDomains []Key `json:"trustDomains,omitempty"`
 	// Peers is true when connections are authenticated (mTLS).
 	Peers bool `json:"peers,omitempty"`
+	// CapturedPort is the port that what is captured was for; 0: it is no
+	// listener that captures.
+	CapturedPort uint16 `json:"capturedPort,omitempty"`
 }
 
 // Egress is what a Proxy listener may reach beyond public space, and what of

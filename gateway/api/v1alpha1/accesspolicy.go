@@ -137,7 +137,8 @@ const (
 
 // RuleFrom says who calls.
 type RuleFrom struct {
-	// Peers are workloads that opened the connection, authenticated by it.
+	// Peers are workloads that opened the connection, authenticated by it, or
+	// on a listener of captured connections by where it came from.
 	//
 	// +optional
 	// +listType=atomic
@@ -164,13 +165,14 @@ type RuleFrom struct {
 	Subjects []string `json:"subjects,omitempty"`
 }
 
-// PeerMatch matches the authenticated peer of a connection.
+// PeerMatch matches the peer of a connection.
 //
 // +kubebuilder:validation:XValidation:rule="self.type != 'SPIFFE' || has(self.spiffe)",message="type SPIFFE needs spiffe"
 // +kubebuilder:validation:XValidation:rule="self.type != 'ServiceAccount' || has(self.serviceAccount)",message="type ServiceAccount needs serviceAccount"
+// +kubebuilder:validation:XValidation:rule="self.type != 'Address' || has(self.address)",message="type Address needs address"
 type PeerMatch struct {
 	// +required
-	// +kubebuilder:validation:Enum=SPIFFE;ServiceAccount
+	// +kubebuilder:validation:Enum=SPIFFE;ServiceAccount;Address
 	Type PeerType `json:"type"`
 
 	// SPIFFE is a glob over the peer's SPIFFE ID; * stays within a segment.
@@ -182,6 +184,16 @@ type PeerMatch struct {
 
 	// +optional
 	ServiceAccount *ServiceAccountMatch `json:"serviceAccount,omitempty"`
+
+	// Address is the address, or a range of addresses, that the connection
+	// came from, as the gateway saw it. It is known on listeners of captured
+	// connections alone, and says who it is only where no workload can take
+	// the address of another one.
+	//
+	// +optional
+	// +kubebuilder:validation:MinLength=2
+	// +kubebuilder:validation:MaxLength=64
+	Address string `json:"address,omitempty"`
 }
 
 // PeerType says how a peer is named.
@@ -190,6 +202,7 @@ type PeerType string
 const (
 	PeerSPIFFE         PeerType = "SPIFFE"
 	PeerServiceAccount PeerType = "ServiceAccount"
+	PeerAddress        PeerType = "Address"
 )
 
 // ServiceAccountMatch names a ServiceAccount, by the SPIFFE form

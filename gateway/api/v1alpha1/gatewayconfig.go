@@ -99,6 +99,14 @@ type ListenerConfig struct {
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=32
 	TrustDomainRefs *[]LocalReference `json:"trustDomainRefs,omitempty"`
+	// CapturedPort is the port that connections were for before they were
+	// redirected to a capture listener, which names none. Absent: 443 for
+	// CaptureTLS, 80 for CaptureHTTP.
+	//
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=65535
+	CapturedPort *int32 `json:"capturedPort,omitempty"`
 }
 
 // EgressConfig is what a Proxy listener can reach beyond public addresses.

@@ -16,6 +16,10 @@ const ControllerName = "hopgate.dev/gateway"
 const (
 	// ProtocolProxy is an explicit forward proxy: CONNECT and absolute-form.
 	ProtocolProxy = "hopgate.dev/Proxy"
+	// ProtocolCaptureTLS and ProtocolCaptureHTTP are for connections that were
+	// redirected: where to is read from the SNI of TLS, and from Host.
+	ProtocolCaptureTLS  = "hopgate.dev/CaptureTLS"
+	ProtocolCaptureHTTP = "hopgate.dev/CaptureHTTP"
 )
 
 // AnnotationAppProtocol names the surface of an XBackend, which has no
