@@ -13,10 +13,10 @@ import (
 type Action struct {
 	Kind v1alpha1.SurfaceType
 	// Method is the HTTP method for HTTP and Hosts (CONNECT), the JSON-RPC
-	// method for Tools and Agents, the operation for Models.
+	// method for Tools and Agents, the operation for Models and Packages.
 	Method string
 	// Name is the tool, prompt or resource URI for Tools, the model for
-	// Models; empty where the method has none.
+	// Models, the package for Packages; empty where the method has none.
 	Name string
 	// Host and Port are the destination on a Proxy listener; on a route the
 	// Host header, and the listener's port.
@@ -30,6 +30,8 @@ type Action struct {
 	Base bool
 	// Streams is true where the answer may come as a stream of events, Upgrade
 	// where the connection is to become a WebSocket.
+	// Package is what is asked of a registry, for Packages.
+	Package Package
 	Streams, Upgrade bool
 	// OnRoute is true for hops that an HTTPRoute matched.
 	OnRoute bool

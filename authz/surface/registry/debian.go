@@ -1,0 +1,63 @@
+package registry
+
+import "strings"
+
+// readDebian reads an archive: indexes below dists, files below pool. A name is
+// SOURCE/PACKAGE.
+func readDebian(s []string) Request {
+	switch {
+	case s[0] == "dists" && len(s) > 2 && plainSegments(s[1:]):
+		return Request{Operation: Index}
+	case s[0] == "pool" && (len(s) == 5 || len(s) == 6) && plainSegments(s[1:]):
+		return poolFile(s[len(s)-3], s[len(s)-2], s[len(s)-1])
+	}
+	return Request{}
+}
+
+// poolFile reads PREFIX/SOURCE/FILE.
+func poolFile(prefix, source, file string) Request {
+	if !debianName(source) || prefix != poolPrefix(source) {
+		return Request{}
+	}
+	name, version, ok := strings.Cut(file, "_")
+	if !ok || !debianName(name) {
+		return Request{}
+	}
+	if version, ok = debianVersion(version, name == source); !ok {
+		return Request{}
+	}
+	return Request{Operation: Artifact, Name: source + "/" + name, Version: version, File: file}
+}
+
+// poolPrefix is the folder of a source package.
+func poolPrefix(source string) string {
+	if strings.HasPrefix(source, "lib") && len(source) > 3 {
+		return source[:4]
+	}
+	return source[:1]
+}
+
+// debianName is a package's name (Debian Policy 5.6.1).
+func debianName(s string) bool {
+	return len(s) > 1 && len(s) <= 128 && madeLower(s, "-+.") && alphanumeric(s[0])
+}
+
+// debianVersion reads what follows the name in a file's: VERSION_ARCH.deb, or
+// for a source package what its files end with.
+func debianVersion(s string, ofSource bool) (string, bool) {
+	for _, end := range []string{".deb", ".udeb"} {
+		if stem, ok := strings.CutSuffix(s, end); ok {
+			version, arch, ok := strings.Cut(stem, "_")
+			return version, ok && madeLower(arch, "-") && versionLike(version) && made(version, ".+-~:")
+		}
+	}
+	if !ofSource {
+		return "", false
+	}
+	for _, end := range []string{".dsc", ".diff.gz", ".debian.tar.gz", ".debian.tar.xz", ".orig.tar.gz", ".orig.tar.xz", ".orig.tar.bz2", ".tar.gz", ".tar.xz"} {
+		if version, ok := strings.CutSuffix(s, end); ok {
+			return version, versionLike(version) && made(version, ".+-~:")
+		}
+	}
+	return "", false
+}
