@@ -26,6 +26,8 @@ const (
 	ReasonNotation Reason = "address_notation"
 	// ReasonZone: an address with a zone.
 	ReasonZone Reason = "address_zone"
+	// ReasonScheme: a request in absolute-form by another scheme than http.
+	ReasonScheme Reason = "bad_scheme"
 
 	// ReasonName: a name of a private or local kind.
 	ReasonName Reason = "private_name"
@@ -97,7 +99,7 @@ func (r *Refusal) Error() string {
 // Code is the denial's code.
 func (r *Refusal) Code() string {
 	switch r.Reason {
-	case ReasonHost, ReasonPort, ReasonNoPort, ReasonUserInfo, ReasonEncoded, ReasonBytes, ReasonALabel, ReasonNotation, ReasonZone:
+	case ReasonHost, ReasonPort, ReasonNoPort, ReasonUserInfo, ReasonEncoded, ReasonBytes, ReasonALabel, ReasonNotation, ReasonZone, ReasonScheme:
 		return CodeAuthority
 	case ReasonName, ReasonHostPort:
 		return CodeName
@@ -139,6 +141,8 @@ func (r *Refusal) authorityText() string {
 		return "an IPv4 address must be four decimal numbers without leading zeros, an IPv6 address in brackets and in its shortest form (RFC 5952)"
 	case ReasonZone:
 		return "an address must have no zone"
+	case ReasonScheme:
+		return "a proxy is sent requests for http alone: use CONNECT for all else"
 	default:
 		return "the host must be a name of labels of 1 to 63 letters, digits, hyphens or underscores, at most 253 bytes long"
 	}
