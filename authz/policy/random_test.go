@@ -99,7 +99,7 @@ func (r random) from() *v1alpha1.RuleFrom {
 	for _, id := range r.some(alice, "spiffe://corp/ns/*/sa/researcher", "spiffe://corp/**") {
 		f.Peers = append(f.Peers, v1alpha1.PeerMatch{Type: v1alpha1.PeerSPIFFE, SPIFFE: id})
 	}
-	for _, a := range r.some("10.1.2.3", "10.1.0.0/16") {
+	if a := pick(r, "10.1.2.3", "10.1.0.0/16"); len(f.Peers) > 0 && r.maybe(2) {
 		f.Peers = append(f.Peers, v1alpha1.PeerMatch{Type: v1alpha1.PeerAddress, Address: a})
 	}
 	return f
@@ -198,7 +198,7 @@ func (r random) target() wire.Target {
 }
 
 func (r random) question() *Question {
-	q := &Question{Peer: pick(r, alice, stranger, "10.1.2.3", "10.2.0.1", ""), Claims: claims(), Action: r.action()}
+	q := &Question{Peer: pick(r, alice, stranger, "10.1.2.3", ""), Claims: claims(), Action: r.action()}
 	q.Claims.Agent = pick(r, "x", "y", "")
 	q.Claims.Subject = pick(r, "bob", "alice")
 	q.Claims.Scopes = r.some("s1", "s2")
