@@ -240,6 +240,8 @@ type Field struct {
 const (
 	FieldOutputTokens = "limits.outputTokens"
 	FieldRequestBytes = "limits.requestBytes"
+	// FieldOverride is another method that the request asked for.
+	FieldOverride = "request.override"
 	// FieldInspected is true of what came by TLS that ended at the gateway.
 	FieldInspected = "tls.inspected"
 )

@@ -30,6 +30,10 @@ func (h *Held) keep() {
 	for _, s := range []*string{&a.Method, &a.Name, &a.Host, &a.Path} {
 		*s, all = all[:len(*s)], all[len(*s):]
 	}
+	if a.Words != nil {
+		a.Words = h.work.verdict.Outcome.KeepWords(a.Words)
+	}
+	a.Override = strings.Clone(a.Override)
 	if len(a.Args.Raw()) > maxKept {
 		a.Args, h.argsLost = strictjson.Value{}, true
 		return

@@ -24,13 +24,16 @@ const (
 // that cannot be told without doubt.
 func (w *work) recognise() bool {
 	t := w.hop.Target
-	if !methodIsPlain(w.req.Method) {
+	if !egress.PlainMethod(w.req.Method) || echoes(w.req.Method) {
 		return w.unreadable(surface.Refuse(surface.ReasonHTTPMethod))
 	}
 	if w.req.Method == http.MethodConnect && !w.mayConnect() {
 		return false
 	}
 	if !w.destination(t.Entry) {
+		return false
+	}
+	if w.req.Method != http.MethodConnect && !w.overrides() {
 		return false
 	}
 	switch v1alpha1.SurfaceType(t.Surface) {
@@ -43,17 +46,6 @@ func (w *work) recognise() bool {
 	default:
 		return w.deny(denial.NotAvailable)
 	}
-}
-
-// methodIsPlain refuses methods that some server takes for another one: there
-// is no registered one with a lower-case letter (RFC 9110 section 16.1).
-func methodIsPlain(s string) bool {
-	for i := range len(s) {
-		if c := s[i]; (c < 'A' || c > 'Z') && c != '-' && c != '_' {
-			return false
-		}
-	}
-	return s != ""
 }
 
 // mayConnect refuses tunnels but through a proxy, and to what is reachable
@@ -118,7 +110,7 @@ func (w *work) plain() bool {
 	if err != nil {
 		return w.refuse(err)
 	}
-	a.Path = path
+	a.Path, a.Words = path, (*words)(&w.req)
 	if a.Upgrade && !w.toWebSocket() {
 		return w.unreadable(surface.Refuse(surface.ReasonUpgrade))
 	}
@@ -202,6 +194,9 @@ func (w *work) tools() bool {
 	if w.upgrades() {
 		err = surface.Refuse(surface.ReasonUpgrade)
 	}
+	if w.hop.Action.Override != "" {
+		err = surface.Refuse(surface.ReasonHTTPMethod)
+	}
 	if err != nil {
 		return w.unreadable(err)
 	}
@@ -240,6 +235,9 @@ func (w *work) models() bool {
 	w.hop.Action.Kind = v1alpha1.SurfaceModels
 	if w.upgrades() {
 		return w.unreadable(surface.Refuse(surface.ReasonUpgrade))
+	}
+	if w.hop.Action.Override != "" {
+		return w.unreadable(surface.Refuse(surface.ReasonHTTPMethod))
 	}
 	if err := w.llm.Read(in); err != nil {
 		return w.unreadable(err)

@@ -96,6 +96,9 @@ func (s *Service) recordVerdict(w *work, r *audit.Record) {
 		r.Seen = append(r.Seen, audit.Field(f))
 	}
 	w.recordLimits(r)
+	if o := w.hop.Action.Override; o != "" {
+		r.Seen = append(r.Seen, audit.Field{Name: audit.FieldOverride, Value: strconv.AppendQuote(nil, o)})
+	}
 	if w.hop.Action.Inspected {
 		r.Seen = append(r.Seen, audit.Field{Name: audit.FieldInspected, Value: []byte("true")})
 	}

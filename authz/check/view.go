@@ -2,6 +2,7 @@ package check
 
 import (
 	"errors"
+	"slices"
 	"unsafe"
 
 	"google.golang.org/protobuf/encoding/protowire"
@@ -27,6 +28,8 @@ type Request struct {
 
 	// raw is true where Envoy sent headers as they came; there may be none.
 	raw bool
+	// lines are the headers, as a message.
+	lines []byte
 }
 
 // Peer is who opened the connection.
@@ -56,6 +59,10 @@ const (
 	HeaderMCPVersion
 	HeaderUpgrade
 	HeaderPartialBody
+	// HeaderOverride is those by which some servers take another method than
+	// the request's, HeaderRewrite those by which they take another path.
+	HeaderOverride
+	HeaderRewrite
 	headerCount
 )
 
@@ -92,7 +99,7 @@ func headerID(name string) (HeaderID, bool) {
 	case wire.HeaderPartialBody:
 		return HeaderPartialBody, true
 	default:
-		return 0, false
+		return overrideID(name)
 	}
 }
 
@@ -204,7 +211,11 @@ func (r *Request) http(num protowire.Number, v rawproto.Value) error {
 		r.Body = v.Bytes
 		return v.Expect(protowire.BytesType)
 	case 13:
-		r.raw = true
+		if r.raw {
+			r.lines = append(slices.Clip(r.lines), v.Bytes...) // messages are merged by joining them
+		} else {
+			r.raw, r.lines = true, v.Bytes
+		}
 		return v.Fields(r.headerMap)
 	}
 	return nil

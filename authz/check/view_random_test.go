@@ -107,6 +107,8 @@ func holdView(t testing.TB, b []byte) bool {
 		t.Fatalf("a view was taken of what no view tells: %v in %x", m, b)
 	}
 	want := viewOf(m)
+	holdWords(t, m, &got)
+	got.lines = nil // they are held above
 	if reflect.DeepEqual(want, got) {
 		return true
 	}

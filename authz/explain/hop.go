@@ -57,6 +57,12 @@ type Do struct {
 	Host string `yaml:"host"`
 	Port uint16 `yaml:"port"`
 	Path string `yaml:"path"`
+	// Headers and Query are what the request says in headers and parameters
+	// that rules look at, each once and plainly.
+	Headers map[string]string `yaml:"headers"`
+	Query   map[string]string `yaml:"query"`
+	// Override is another method that the request asks for.
+	Override string `yaml:"override"`
 	// Inspected is true of a request inside of a tunnel whose TLS ended at the
 	// gateway.
 	Inspected bool `yaml:"inspected"`

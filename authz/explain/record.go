@@ -82,6 +82,10 @@ func (h *Hop) put(f audit.Field, args, context map[string]any) error {
 		return putAt(context, strings.Split(rest, "."), f.Value)
 	case f.Name == "scopes" && h.Token != nil:
 		return json.Unmarshal(f.Value, &h.Token.Scopes)
+	case root == "headers", root == "query":
+		return h.Do.putWord(root, rest, f.Value)
+	case f.Name == audit.FieldOverride:
+		return json.Unmarshal(f.Value, &h.Do.Override)
 	case f.Name == audit.FieldOutputTokens:
 		return json.Unmarshal(f.Value, &h.Do.OutputTokens)
 	case f.Name == audit.FieldInspected:

@@ -218,7 +218,7 @@ func (d *Do) action(t *decide.Target) (surface.Action, error) {
 		if err != nil {
 			return a, fmt.Errorf("read do.path: %s", wordsOf(err))
 		}
-		a.Path = path
+		a.Path, a.Override, a.Words = path, d.Override, d.words()
 	}
 	if len(d.Args) == 0 {
 		return a, nil

@@ -70,6 +70,9 @@ func (a *activation) ResolveName(name string) (any, bool) {
 	case varPath:
 		return a.string(textPath, a.action.Path)
 	case varMethod:
+		if a.action.Override != "" {
+			return nil, false // which of the two it does is not known
+		}
 		return a.string(textMethod, a.action.Method)
 	case varPeer:
 		return a.string(textPeer, a.peer)

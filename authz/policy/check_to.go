@@ -128,6 +128,7 @@ func (k *checker) http(at *field.Path, in *v1alpha1.HTTPMatch) httpEntry {
 	if len(in.Methods) > 0 {
 		h.methods = sorted(in.Methods)
 	}
+		words: k.words(at, in),
 	return h
 }
 

@@ -119,6 +119,7 @@ func fieldsOf(r *rule) []string {
 	for i := range r.to.http {
 		add(r.to.http[i].hosts != nil, varHost)
 		add(r.to.http[i].paths != nil, varPath)
+		out = append(out, r.to.http[i].fieldsOfWords()...)
 	}
 	add(len(r.to.hosts) > 0, varHost)
 	for _, c := range r.when {

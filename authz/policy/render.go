@@ -111,6 +111,12 @@ func (q *Question) plainText(name string) (string, bool) {
 		if q.Claims != nil {
 			s = q.Claims.Txn
 		}
+	default:
+		if isWord(name) {
+			if w := wordOf(q.Action, name); w.Doubt == "" {
+				s = w.Text
+			}
+		}
 	}
 	return s, s != ""
 }

@@ -25,7 +25,7 @@ func (x *to) eval(e *eval, i int, backend string, every bool) truth {
 	case len(x.models) > 0:
 		return x.models[i].eval(e, backend)
 	case len(x.http) > 0:
-		return x.http[i].eval(e)
+		return x.http[i].eval(e, every)
 	default:
 		return x.hosts[i].eval(e)
 	}
@@ -129,11 +129,12 @@ type httpEntry struct {
 	paths   *patterns
 }
 
-func (h *httpEntry) eval(e *eval) truth {
+func (h *httpEntry) eval(e *eval, every bool) truth {
 	a := e.q.Action
 	t := e.host("hosts", h.hosts)
 	if e.settled(t) {
 		return no
+	words   []word
 	}
 	usual := uint16(80)
 	if a.Inspected {
@@ -142,14 +143,16 @@ func (h *httpEntry) eval(e *eval) truth {
 	if t = t.and(e.port(h.ports, usual)); e.settled(t) {
 		return no
 	}
-	if t = t.and(e.among("methods", h.methods, a.Method)); e.settled(t) {
+	if t = t.and(h.method(e, every)); e.settled(t) {
 		return no
 	}
 	if h.paths != nil {
-		t = t.and(e.selects("paths", h.paths, a.Path))
+		if t = t.and(e.selects("paths", h.paths, a.Path)); e.settled(t) {
+			return no
+		}
 	}
 	e.reached = e.reached || t == yes
-	return t
+	return t.and(h.wordsHold(e, every))
 }
 
 // hostEntry matches CONNECT and TLS destinations.

@@ -24,14 +24,20 @@ type Action struct {
 	Port uint16
 	// Path is the request's path without its query.
 	Path string
+	// Override is another method that the request asks for, of servers that
+	// would listen to that: it does what either does. Empty: none.
+	Override string
+	// Words are what it says under names that rules choose, for HTTP; nil:
+	// nothing.
+	Words Words
+	// Package is what is asked of a registry, for Packages.
+	Package Package
 	// Args are the arguments of a tool call; the zero Value: none.
 	Args strictjson.Value
 	// Base marks the MCP base methods.
 	Base bool
 	// Streams is true where the answer may come as a stream of events, Upgrade
 	// where the connection is to become a WebSocket.
-	// Package is what is asked of a registry, for Packages.
-	Package Package
 	Streams, Upgrade bool
 	// OnRoute is true for hops that an HTTPRoute matched.
 	OnRoute bool

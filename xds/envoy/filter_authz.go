@@ -27,7 +27,7 @@ func authz(sh shape, s Settings) Filter {
 		WithRequestBody:        &authzv3.BufferSettings{MaxRequestBytes: 1, AllowPartialMessage: true, PackAsBytes: true},
 		ValidateMutations:      true,
 		EncodeRawHeaders:       true,
-		AllowedHeaders:         guardHeaders(),
+		DisallowedHeaders:      secretHeaders(),
 		// Towards anywhere Check chooses the route. Elsewhere the route that
 		// was judged is the route that is used.
 		ClearRouteCache: sh != shapeRoutes,
@@ -46,18 +46,11 @@ func authzService(sh shape, s Settings) *corev3.GrpcService {
 
 func filterState(key string) string { return "%FILTER_STATE(" + key + ":PLAIN)%" }
 
-// guardHeaders are all that the guard reads; the rest of a request is none of
-// its business, and costs on both sides.
-func guardHeaders() *matcherv3.ListStringMatcher {
-	m := &matcherv3.ListStringMatcher{}
-	for _, h := range []string{
-		"authorization", "content-encoding", "content-length", "content-type", "expect",
-		"mcp-method", "mcp-name", "mcp-protocol-version", "mcp-session-id",
-		"proxy-authorization", "te", "transfer-encoding", wire.HeaderTxnToken, "upgrade", wire.HeaderPartialBody,
-	} {
-		m.Patterns = append(m.Patterns, exactly(h))
-	}
-	return m
+// secretHeaders are kept from the guard: they are the destination's, and no rule
+// may name them. All others go there: rules may ask for any, and Envoy's
+// configuration is not to change for a rule.
+func secretHeaders() *matcherv3.ListStringMatcher {
+	return &matcherv3.ListStringMatcher{Patterns: []*matcherv3.StringMatcher{exactly("cookie")}}
 }
 
 func exactly(s string) *matcherv3.StringMatcher {

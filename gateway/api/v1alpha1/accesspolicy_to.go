@@ -256,6 +256,24 @@ type HTTPMatch struct {
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=256
 	// +kubebuilder:validation:items:Pattern=`^(/|\*$)`
+	// Headers must all hold: each names whose resources are meant, where a
+	// header says so. On an Allow, a header that is missing, there twice, or
+	// written so that readers may differ does not match; on a Deny or Ask it
+	// counts as a match.
+	//
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=16
+	Headers []WordMatch `json:"headers,omitempty"`
+	// Query are parameters of the query, as headers are: what servers may read
+	// in more than one way never matches an Allow.
+	//
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=16
+	Query []WordMatch `json:"query,omitempty"`
 	// +kubebuilder:validation:items:MaxLength=1024
 	Paths []string `json:"paths,omitempty"`
 }
