@@ -198,7 +198,7 @@ func (r random) target() wire.Target {
 }
 
 func (r random) question() *Question {
-	q := &Question{Peer: pick(r, alice, stranger, "10.1.2.3", ""), Claims: claims(), Action: r.action()}
+	q := &Question{Peer: pick(r, alice, "10.1.2.3", stranger, ""), Claims: claims(), Action: r.action()}
 	q.Claims.Agent = pick(r, "x", "y", "")
 	q.Claims.Subject = pick(r, "bob", "alice")
 	q.Claims.Scopes = r.some("s1", "s2")
