@@ -124,11 +124,11 @@ func (k *checker) http(at *field.Path, in *v1alpha1.HTTPMatch) httpEntry {
 		ports: k.ports(at.Child("ports"), in.Ports),
 		paths: k.patterns(at.Child("paths"), in.Paths, ""),
 		hosts: k.hosts(at.Child("hosts"), in.Hosts),
+		words: k.words(at, in),
 	}
 	if len(in.Methods) > 0 {
 		h.methods = sorted(in.Methods)
 	}
-		words: k.words(at, in),
 	return h
 }
 

@@ -127,6 +127,7 @@ type httpEntry struct {
 	ports   ports
 	methods []string // sorted; nil: any
 	paths   *patterns
+	words   []word
 }
 
 func (h *httpEntry) eval(e *eval, every bool) truth {
@@ -134,7 +135,6 @@ func (h *httpEntry) eval(e *eval, every bool) truth {
 	t := e.host("hosts", h.hosts)
 	if e.settled(t) {
 		return no
-	words   []word
 	}
 	usual := uint16(80)
 	if a.Inspected {
