@@ -11,7 +11,7 @@ SOAKTIME ?= 30m
 RACE ?= ./authz/... ./cmd/... ./gateway/controller/... ./gateway/infra/... ./gateway/source/file ./xds/...
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo longstream test race e2e soak lint fmt generate verify bench bench-streams fuzz envoy tools clean
+.PHONY: help build demo longstream test race e2e soak lint fmt generate verify bench bench-streams bench-egress fuzz envoy tools clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -63,6 +63,9 @@ bench: envoy ## Measure, each figure beside its baseline; writes bench/results.j
 
 bench-streams: envoy ## Measure live streams alone, 1,000 and 10,000 of them: memory, CPU, how soon they are cut; fails where that is over its budget
 	$(GO) run ./bench -only streams -strict $(BENCHFLAGS)
+
+bench-egress: envoy ## Measure what goes to names that agents choose: tunnels, what they carry, inspection, 10,000 names
+	$(GO) run ./bench -only egress $(BENCHFLAGS)
 
 fuzz: ## Run every fuzz target for FUZZTIME (10s)
 	@GO="$(GO)" sh tools/fuzz $(FUZZTIME)

@@ -72,30 +72,38 @@ func (v baseline) listener(b *graph.Backend, s envoy.Settings) (*listenerv3.List
 	l := envoy.Listener(&graph.Listener{
 		Name: baselineListener, Kind: graph.ListenerRoutes, Address: v.upstream.Addr(), Port: uint16(v.port),
 	}, s)
-	filter := l.GetFilterChains()[0].GetFilters()[0]
+	return l, rewrite(l.GetFilterChains()[0].GetFilters()[0], func(h *hcmv3.HttpConnectionManager) error {
+		h.RouteSpecifier = &hcmv3.HttpConnectionManager_RouteConfig{RouteConfig: envoy.RouteTable(
+			baselineListener, graph.Owner{Kind: "Gateway", Namespace: namespace, Name: "egress"},
+			[]*envoy.Fragment{envoy.NewFragment(v.fragment(), func(string) *graph.Backend { return b })},
+		)}
+		if v.socket == "" {
+			return nil
+		}
+		authz, err := inline(envoy.RouteFilters(s)[0])
+		h.HttpFilters = append([]*hcmv3.HttpFilter{authz}, h.HttpFilters...)
+		return err
+	})
+}
+
+// rewrite changes a connection manager, of which there is left what routes: no
+// log, and no other filter.
+func rewrite(filter *listenerv3.Filter, change func(*hcmv3.HttpConnectionManager) error) error {
 	var h hcmv3.HttpConnectionManager
 	if err := filter.GetTypedConfig().UnmarshalTo(&h); err != nil {
-		return nil, fmt.Errorf("read the connection manager: %w", err)
+		return fmt.Errorf("read the connection manager: %w", err)
 	}
 	h.AccessLog = nil
-	h.RouteSpecifier = &hcmv3.HttpConnectionManager_RouteConfig{RouteConfig: envoy.RouteTable(
-		baselineListener, graph.Owner{Kind: "Gateway", Namespace: namespace, Name: "egress"},
-		[]*envoy.Fragment{envoy.NewFragment(v.fragment(), func(string) *graph.Backend { return b })},
-	)}
 	h.HttpFilters = h.GetHttpFilters()[len(h.GetHttpFilters())-1:]
-	if v.socket != "" {
-		authz, err := inline(envoy.RouteFilters(s)[0])
-		if err != nil {
-			return nil, err
-		}
-		h.HttpFilters = append([]*hcmv3.HttpFilter{authz}, h.HttpFilters...)
+	if err := change(&h); err != nil {
+		return err
 	}
 	packed, err := anypb.New(&h)
 	if err != nil {
-		return nil, fmt.Errorf("write the connection manager: %w", err)
+		return fmt.Errorf("write the connection manager: %w", err)
 	}
 	filter.ConfigType = &listenerv3.Filter_TypedConfig{TypedConfig: packed}
-	return l, nil
+	return nil
 }
 
 // inline makes of a filter that comes by ECDS one that is there.
@@ -131,9 +139,14 @@ type static struct {
 	ready time.Duration
 }
 
+// configured is an Envoy whose configuration is all in its bootstrap.
+type configured interface {
+	bootstrap(dir string) (*bootstrapv3.Bootstrap, error)
+}
+
 // runStatic starts a baseline and waits until it is ready. admit is told of its
 // process at once.
-func (b *bench) runStatic(ctx context.Context, dir string, v baseline, admit func(pid int)) (*static, error) {
+func (b *bench) runStatic(ctx context.Context, dir string, v configured, admit func(pid int)) (*static, error) {
 	boot, err := v.bootstrap(dir)
 	if err != nil {
 		return nil, fmt.Errorf("configure a baseline: %w", err)

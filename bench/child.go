@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"time"
@@ -24,6 +25,8 @@ type spec struct {
 	Dir string `json:"dir"`
 	// Envoy is the binary, for a hopgate.
 	Envoy string `json:"envoy,omitempty"`
+	// Roots is the file of who a hopgate believes by TLS; empty: the system's.
+	Roots string `json:"roots,omitempty"`
 	// Profile is a folder for profiles; empty: none are taken.
 	Profile string `json:"profile,omitempty"`
 }
@@ -83,14 +86,20 @@ func play(dir string, in io.Reader, out io.Writer) (err error) {
 	}
 }
 
-// Orders to a child. orderReport is nothing but a reason to report.
+// Orders to a child. orderReport is nothing but a reason to report,
+// orderCollect has garbage collected before.
 const (
-	orderReport = "report"
-	orderAdmit  = "admit "
+	orderReport  = "report"
+	orderCollect = "collect"
+	orderAdmit   = "admit "
 )
 
 func obey(r role, order string) error {
-	if order == orderReport {
+	switch order {
+	case orderReport:
+		return nil
+	case orderCollect:
+		debug.FreeOSMemory()
 		return nil
 	}
 	pid, err := strconv.Atoi(strings.TrimPrefix(order, orderAdmit))
@@ -175,6 +184,9 @@ func (c *child) ask(order string) (r report, err error) {
 }
 
 func (c *child) report() (report, error) { return c.ask(orderReport) }
+
+// collect is report after all garbage is gone.
+func (c *child) collect() (report, error) { return c.ask(orderCollect) }
 
 // admit makes a process the one that the child answers.
 func (c *child) admit(pid int) error {

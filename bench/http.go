@@ -36,10 +36,15 @@ func serveUpstream(h http.Handler) (*upstream, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open an upstream: %w", err)
 	}
+	return serveAt(l, h), nil
+}
+
+// serveAt is serveUpstream on a listener.
+func serveAt(l net.Listener, h http.Handler) *upstream {
 	u := &upstream{ended: make(chan error, 1), at: l.Addr().(*net.TCPAddr).AddrPort()}
 	u.server = &http.Server{ReadHeaderTimeout: time.Minute, Handler: h}
 	go func() { u.ended <- u.server.Serve(l) }()
-	return u, nil
+	return u
 }
 
 func (u *upstream) close() error {
@@ -65,13 +70,20 @@ type caller struct {
 	in   *bufio.Reader
 }
 
+func newCaller(conn net.Conn) *caller { return &caller{conn, bufio.NewReader(conn)} }
+
 func dial(ctx context.Context, port int) (*caller, error) {
-	var d net.Dialer
-	conn, err := d.DialContext(ctx, "tcp", fmt.Sprintf("127.0.0.1:%d", port))
+	conn, err := dialLocal(ctx, port)
 	if err != nil {
 		return nil, err
 	}
-	return &caller{conn, bufio.NewReader(conn)}, nil
+	return newCaller(conn), nil
+}
+
+// dialLocal dials a port of this machine.
+func dialLocal(ctx context.Context, port int) (net.Conn, error) {
+	var d net.Dialer
+	return d.DialContext(ctx, "tcp", fmt.Sprintf("127.0.0.1:%d", port))
 }
 
 // requestFor is a small GET, in its bytes.

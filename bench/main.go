@@ -2,7 +2,7 @@
 // on its way through, each thing beside its baseline in the same run on the
 // same machine, and prints one table.
 //
-//	go run ./bench                      everything; about eight minutes
+//	go run ./bench                      everything; about fifteen minutes
 //	go run ./bench -only check,rules    a part
 //	go run ./bench -quick               everything, just long enough to see that it works
 //	go run ./bench -only check -profile DIR    for go tool pprof
@@ -35,6 +35,11 @@
 //	        a relay: memory, CPU while nothing happens, and how long it takes
 //	        from an order, or from an edited policy, until the clients of one or
 //	        of all have seen the end, and what requests of others took meanwhile.
+//	egress  what goes to names that agents choose, by hopgate, by Envoy alone and
+//	        directly: new tunnels, what tunnels carry, requests that are inspected
+//	        and plain ones. A decision by the number of listed hosts, a leaf, and,
+//	        as root on Linux, 10,000 names one after the other and a storm of names
+//	        that nobody approved.
 //
 // CPU is what the kernel counts for all of a process. It is that of the quieter
 // rounds, the lower quartile: what else runs on the machine only adds to it.

@@ -30,6 +30,7 @@ func allParts() []part {
 		{"envoy", true, (*bench).through},
 		{"routes", true, (*bench).routes},
 		{"streams", true, (*bench).streams},
+		{"egress", true, (*bench).egress},
 	}
 }
 

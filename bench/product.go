@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/hopgate/hopgate/cmd/hopgate/laptop"
+	"github.com/hopgate/hopgate/gateway/infra/process"
 )
 
 // roleHopgate is the whole product, with its Envoy.
@@ -35,13 +36,21 @@ type product struct {
 	ready  time.Duration
 }
 
+// getenv is the environment of a hopgate.
+func (s spec) getenv(k string) string {
+	if k == "SSL_CERT_FILE" && s.Roots != "" {
+		return s.Roots
+	}
+	return os.Getenv(k)
+}
+
 // newProduct starts one and waits until it is ready.
 func newProduct(s spec) (*product, error) {
 	begun := time.Now()
 	ctx, cancel := context.WithCancel(context.Background())
 	l, err := laptop.New(ctx, laptop.Config{
 		Paths: []string{filepath.Join(s.Dir, objectsDir)}, State: filepath.Join(s.Dir, stateDir), Envoy: s.Envoy,
-		Concurrency: workers, Grace: grace, Version: "bench", Getenv: os.Getenv,
+		Concurrency: workers, Grace: grace, Version: "bench", Getenv: s.getenv,
 		Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})),
 	})
 	if err != nil {
@@ -82,7 +91,8 @@ func (p *product) admit(int) {}
 
 func (p *product) report() report {
 	r := own()
-	r.Live, r.Envoy, r.Ready = p.laptop.Guard().Live(), p.laptop.Envoy().PID(), p.ready
+	r.Live, r.Names, r.Envoy, r.Ready = p.laptop.Guard().Live(), p.laptop.Inspected(), p.laptop.Envoy().PID(), p.ready
+	r.Admin = process.AdminSocket(filepath.Dir(p.laptop.Socket()))
 	return r
 }
 

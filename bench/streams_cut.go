@@ -147,14 +147,21 @@ func (h *herd) watch(ctx context.Context) (*witness, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &witness{seen: make([][]sighting, bystanders), errs: make([]error, bystanders)}
-	if w.crowd, err = dialMany(ctx, h.layout.port, bystanders); err != nil {
+	cs, err := dialMany(ctx, h.layout.port, bystanders)
+	if err != nil {
 		return nil, err
 	}
+	return newWitness(ctx, cs, requestFor(pathShort, token))
+}
+
+// newWitness has each of a crowd, which is the witness's from now on, ask for
+// the same.
+func newWitness(ctx context.Context, cs crowd, request []byte) (*witness, error) {
+	w := &witness{crowd: cs, seen: make([][]sighting, len(cs)), errs: make([]error, len(cs))}
 	asking, cancel := context.WithCancel(ctx)
 	w.cancel = cancel
 	for i := range w.crowd {
-		w.wg.Go(func() { w.errs[i] = w.ask(asking, i, requestFor(pathShort, token)) })
+		w.wg.Go(func() { w.errs[i] = w.ask(asking, i, request) })
 	}
 	if err := pause(ctx, watchBefore); err != nil {
 		return nil, errors.Join(err, w.end())

@@ -32,12 +32,12 @@ func (b *bench) shortHops(ctx context.Context, s *sources) (out []figure, err er
 			if ways = append(ways, w); !tool {
 				w.undo = append(w.undo, h.close)
 			}
-			if w.crowd, err = dialMany(ctx, h.layout.port, shortCrowd); err != nil {
+			if w.load, err = dialMany(ctx, h.layout.port, shortCrowd); err != nil {
 				return nil, err
 			}
 		}
 	}
-	if err := b.pressAll(ctx, ways); err != nil {
+	if err := b.pressAll(ctx, "streams", ways, b.span()); err != nil {
 		return nil, err
 	}
 	return append(ways[2].costs("short/leash", ways[0]), ways[3].costs("short/relay", ways[1])...), nil

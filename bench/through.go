@@ -17,10 +17,17 @@ import (
 // crowdSize is how many connections press one listener.
 const crowdSize = 32
 
+// load presses one listener with a request for a while, and returns how long
+// each took.
+type load interface {
+	press(ctx context.Context, request []byte, d time.Duration) ([]time.Duration, error)
+	close() error
+}
+
 // way is one way through Envoy, and what was measured of it.
 type way struct {
 	name, what string
-	crowd      crowd
+	load       load // nil: nobody has come yet
 	request    []byte
 	// envoy is its process; guard is who decides, nil: nobody.
 	envoy int
@@ -36,7 +43,10 @@ type way struct {
 }
 
 func (w *way) close() error {
-	errs := []error{w.crowd.close()}
+	var errs []error
+	if w.load != nil {
+		errs = append(errs, w.load.close())
+	}
 	for _, v := range slices.Backward(w.undo) {
 		errs = append(errs, v())
 	}
@@ -63,7 +73,7 @@ func (b *bench) through(ctx context.Context) (out []figure, err error) {
 			return nil, fmt.Errorf("%s: %w", w.name, err)
 		}
 	}
-	if err := b.pressAll(ctx, ways); err != nil {
+	if err := b.pressAll(ctx, "envoy", ways, b.span()); err != nil {
 		return nil, err
 	}
 	for i, w := range ways {
@@ -74,12 +84,12 @@ func (b *bench) through(ctx context.Context) (out []figure, err error) {
 
 // pressAll presses every way in turn, so that what else the machine does
 // concerns all. The first turn warms up and does not count.
-func (b *bench) pressAll(ctx context.Context, ways []*way) error {
-	window := min(time.Second, b.span())
-	turns := 1 + max(1, int(b.span()/window))
+func (b *bench) pressAll(ctx context.Context, what string, ways []*way, span time.Duration) error {
+	window := min(time.Second, span)
+	turns := 1 + max(1, int(span/window))
 	for i := range turns {
 		for _, w := range ways {
-			b.mention("envoy: turn %d of %d, %s", i+1, turns, w.name)
+			b.mention("%s: turn %d of %d, %s", what, i+1, turns, w.name)
 			if err := w.press(ctx, window); err != nil {
 				return fmt.Errorf("%s: %w", w.name, err)
 			}
@@ -98,7 +108,7 @@ func (w *way) press(ctx context.Context, d time.Duration) error {
 		return err
 	}
 	begun := time.Now()
-	took, err := w.crowd.press(ctx, w.request, d)
+	took, err := w.load.press(ctx, w.request, d)
 	if err != nil {
 		return err
 	}
@@ -154,7 +164,7 @@ func (w *way) figures(than *way) []figure {
 // join dials a way's listener and gives it its request.
 func (w *way) join(ctx context.Context, port int, raw string) (err error) {
 	w.request = requestFor(routePath(0, 0), raw)
-	w.crowd, err = dialMany(ctx, port, crowdSize)
+	w.load, err = dialMany(ctx, port, crowdSize)
 	return err
 }
 
@@ -247,6 +257,11 @@ func (b *bench) launch(ctx context.Context, name string, l *layout) (_ *launched
 
 // launchWith starts a hopgate with the objects that write writes.
 func (b *bench) launchWith(ctx context.Context, name string, write func(dir string) error) (*launched, error) {
+	return b.launchAs(ctx, name, spec{}, write)
+}
+
+// launchAs is launchWith for a hopgate of which more is to be said.
+func (b *bench) launchAs(ctx context.Context, name string, s spec, write func(dir string) error) (*launched, error) {
 	dir, err := b.folder(name)
 	if err != nil {
 		return nil, err
@@ -266,7 +281,8 @@ func (b *bench) launchWith(ctx context.Context, name string, write func(dir stri
 	if p.token, err = mint(p.key, "txn-1", time.Now()); err != nil {
 		return nil, err
 	}
-	if p.child, err = b.start(ctx, spec{Role: roleHopgate, Dir: dir, Envoy: b.binary}); err != nil {
+	s.Role, s.Dir, s.Envoy = roleHopgate, dir, b.binary
+	if p.child, err = b.start(ctx, s); err != nil {
 		return nil, err
 	}
 	return p, nil

@@ -19,10 +19,16 @@ type report struct {
 	Bytes   uint64 `json:"bytes"`
 	// Resident is its memory now, in bytes; 0: the system does not tell.
 	Resident int64 `json:"resident"`
+	// Heap is what of its memory holds objects.
+	Heap int64 `json:"heap"`
 	// Live is how many hops it has.
 	Live int `json:"live"`
-	// Envoy is the process of its Envoy; 0: it has none.
-	Envoy int `json:"envoy"`
+	// Names is for how many names it inspects TLS, or did a moment ago.
+	Names int `json:"names"`
+	// Envoy is the process of its Envoy; 0: it has none. Admin is the socket by
+	// which that tells of itself.
+	Envoy int    `json:"envoy"`
+	Admin string `json:"admin"`
 	// Ready is how long it took from New to Ready.
 	Ready time.Duration `json:"ready"`
 }
@@ -31,7 +37,7 @@ type report struct {
 func own() report {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
-	return report{CPU: ownCPU(), Mallocs: m.Mallocs, Bytes: m.TotalAlloc, Resident: resident()}
+	return report{CPU: ownCPU(), Mallocs: m.Mallocs, Bytes: m.TotalAlloc, Heap: int64(m.HeapAlloc), Resident: resident()}
 }
 
 // ownCPU is the CPU time of all threads of this process, the collector's too.
