@@ -256,6 +256,8 @@ type HTTPMatch struct {
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=256
 	// +kubebuilder:validation:items:Pattern=`^(/|\*$)`
+	// +kubebuilder:validation:items:MaxLength=1024
+	Paths []string `json:"paths,omitempty"`
 	// Headers must all hold: each names whose resources are meant, where a
 	// header says so. On an Allow, a header that is missing, there twice, or
 	// written so that readers may differ does not match; on a Deny or Ask it
@@ -274,8 +276,6 @@ type HTTPMatch struct {
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=16
 	Query []WordMatch `json:"query,omitempty"`
-	// +kubebuilder:validation:items:MaxLength=1024
-	Paths []string `json:"paths,omitempty"`
 }
 
 // HostMatch matches CONNECT and TLS destinations.
