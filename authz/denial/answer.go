@@ -80,6 +80,8 @@ func body(c Code, d *surface.Denial, o Occasion) Answer {
 			a.Headers = append(a.Headers, Header{llm.ErrorTypeHeader, llm.ErrorType(o.Provider, d.Status)})
 		}
 		return a
+	case o.Surface == v1alpha1.SurfacePackages:
+		return packages(c, d, o)
 	default:
 		return problem(c, d)
 	}

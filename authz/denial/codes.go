@@ -20,6 +20,11 @@ const (
 	RuleError         = "rule_error"
 	PolicyRejected    = "policy_rejected"
 	Unmatched         = "unmatched"
+	ReleaseAgeUnknown = "release_age_unknown"
+	ReleaseSource     = "release_source_unavailable"
+	ReleaseTooNew     = "release_too_new"
+	DigestRequired    = "digest_required"
+	RegistryClosed    = "registry_closed"
 	ApprovalRequired  = "approval_required"
 	LimitExceeded     = "limit_exceeded"
 	LimitMissing      = "limit_missing"
@@ -54,7 +59,7 @@ const (
 // table is every code there is. docs/denials.md has one row for each, and a
 // test holds the two together.
 func table() []Code {
-	return slices.Concat(tokenCodes(), policyCodes(), requestCodes(), egressCodes(), gatewayCodes(), backendCodes())
+	return slices.Concat(tokenCodes(), policyCodes(), packageCodes(), requestCodes(), egressCodes(), gatewayCodes(), backendCodes())
 }
 
 func tokenCodes() []Code {

@@ -68,7 +68,7 @@ func TestCheckPolicy(t *testing.T) {
 		{"surface without entries", "rules: [{name: r, action: Allow, to: {type: Tools}}]", []string{"error to.tools Invalid"}},
 		{"entries of another surface", "rules: [{name: r, action: Allow, to: {type: Tools, tools: [{}], http: [{}]}}]", []string{"error to.http Invalid"}},
 		{"agents", "rules: [{name: r, action: Allow, to: {type: Agents, agents: [{}]}}]", []string{"error to.type NotAvailable"}},
-		{"packages", "rules: [{name: r, action: Deny, to: {type: Packages, packages: [{registry: x}]}}]", []string{"error to.type NotAvailable"}},
+		{"packages", "rules: [{name: r, action: Deny, to: {type: Packages, packages: [{registry: {name: x}}]}}]", nil},
 
 		{"empty servers", f(allowTools, "{servers: []}"), []string{"error to.tools[0].servers Invalid"}},
 		{"empty names", f(allowTools, "{names: []}"), []string{"error to.tools[0].names Invalid"}},

@@ -29,10 +29,14 @@ func (k *checker) to(at *field.Path, in *v1alpha1.RuleTo) to {
 		for i := range in.Hosts {
 			x.hosts = append(x.hosts, k.hostEntry(at.Child("hosts").Index(i), &in.Hosts[i]))
 		}
-	case v1alpha1.SurfaceAgents, v1alpha1.SurfacePackages:
+	case v1alpha1.SurfacePackages:
+		for i := range in.Packages {
+			x.packages = append(x.packages, k.packages(at.Child("packages").Index(i), &in.Packages[i]))
+		}
+	case v1alpha1.SurfaceAgents:
 		k.report(at.Child("type"), ReasonNotAvailable, Error, "rules on %s are not available in this version", in.Type)
 	default:
-		k.unknown(at.Child("type"), in.Type, v1alpha1.SurfaceTools, v1alpha1.SurfaceModels, v1alpha1.SurfaceHTTP, v1alpha1.SurfaceHosts)
+		k.unknown(at.Child("type"), in.Type, v1alpha1.SurfaceTools, v1alpha1.SurfaceModels, v1alpha1.SurfaceHTTP, v1alpha1.SurfaceHosts, v1alpha1.SurfacePackages)
 	}
 	return x
 }

@@ -43,6 +43,13 @@ const (
 	CodeLimitExceeded = "limit_exceeded"
 	// CodeLimitMissing: the request does not say what they limit.
 	CodeLimitMissing = "limit_missing"
+	// CodeReleaseAgeUnknown: a rule allows releases of some age, and how old
+	// this one is nobody has said. Whoever can look it up asks again.
+	CodeReleaseAgeUnknown = "release_age_unknown"
+	// CodeReleaseTooNew: a rule allows it when it is older.
+	CodeReleaseTooNew = "release_too_new"
+	// CodeDigestRequired: a rule allows it by its digest.
+	CodeDigestRequired = "digest_required"
 	// CodeUnmatched: the effect is Neutral, and the Gateway's setting of that
 	// name decides.
 	CodeUnmatched = "unmatched"

@@ -152,6 +152,9 @@ func (d *decision) judge(r *rule, entries []posting, t *tally) {
 	}
 	switch {
 	case result == no:
+		if d.e.lack != "" {
+			t.lacking.offerLack(tallied{r: r, code: d.e.lack})
+		}
 	case result == unsure:
 		d.fault(r)
 		if !r.allows() {

@@ -13,6 +13,8 @@ type eval struct {
 	// reached is set when the rule at hand got as far as the request itself:
 	// caller, transaction, backend, method and name hold.
 	reached bool
+	// lack is the code of what the request lacks to match the rule at hand.
+	lack string
 	// notes takes down conditions; nil: nobody reads them.
 	notes *notes
 }
@@ -24,7 +26,7 @@ type fault struct{ field, problem string }
 func (f fault) String() string { return f.field + ": " + f.problem }
 
 // begin makes e ready for the next rule.
-func (e *eval) begin() { e.fault, e.reached = fault{}, false }
+func (e *eval) begin() { e.fault, e.reached, e.lack = fault{}, false, "" }
 
 // unsure notes why.
 func (e *eval) unsure(field, problem string) truth {

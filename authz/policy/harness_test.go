@@ -67,6 +67,11 @@ func resolve(r *v1alpha1.AccessRule) {
 	for i := range r.To.Models {
 		fill(r.To.Models[i].Providers)
 	}
+	for i := range r.To.Packages {
+		one := []v1alpha1.BackendReference{r.To.Packages[i].Registry}
+		fill(one)
+		r.To.Packages[i].Registry = one[0]
+	}
 }
 
 func newCompiler(t testing.TB) *Compiler {

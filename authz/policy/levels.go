@@ -27,7 +27,7 @@ type level struct {
 	x    *index
 	// Where to look, by kind of rule; for those that name backends, by those
 	// that the target has.
-	tools, models, http, hosts reach
+	tools, models, packages, http, hosts reach
 	// namers are the branches for base methods, one pair for each backend.
 	namers [][]*branch
 }
@@ -76,6 +76,7 @@ func (l *Levels) add(s *Set, kind, ref, section string) {
 	v := level{name: name, x: x}
 	v.tools = newReach(x.restrict.tools, x.allow.tools, l.target.Backends)
 	v.models = newReach(x.restrict.models, x.allow.models, l.target.Backends)
+	v.packages = newReach(x.restrict.packages, x.allow.packages, l.target.Backends)
 	v.http = reach{some(x.restrict.http), some(x.allow.http)}
 	v.hosts = reach{some(x.restrict.hosts), some(x.allow.hosts)}
 	for _, b := range l.target.Backends {
@@ -109,6 +110,8 @@ func (v *level) reach(kind v1alpha1.SurfaceType) *reach {
 		return &v.tools
 	case v1alpha1.SurfaceModels:
 		return &v.models
+	case v1alpha1.SurfacePackages:
+		return &v.packages
 	case v1alpha1.SurfaceHTTP:
 		return &v.http
 	case v1alpha1.SurfaceHosts:

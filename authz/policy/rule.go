@@ -50,11 +50,24 @@ func (r *rule) eval(e *eval, entries []posting) truth {
 	t = t.and(r.target(e, entries))
 	// Notes are taken to the end: what comes after a no was not reached.
 	e.reached = e.reached && caller != no
-	if e.settled(t) {
+	if caller != yes {
+		e.lack = ""
+	}
+	if e.settled(t) && e.lack == "" {
 		return no
 	}
+	return r.conditions(e, t)
+}
+
+// conditions are when, of a rule that stands at t. One that lacks something is
+// looked at to its end: only if all else holds is it that which it lacks.
+func (r *rule) conditions(e *eval, t truth) truth {
 	for i, c := range r.when {
-		if t = t.and(e.condition(i, c)); e.settled(t) {
+		holds := e.condition(i, c)
+		if holds != yes {
+			e.lack = ""
+		}
+		if t = t.and(holds); e.settled(t) && e.lack == "" {
 			return no
 		}
 	}
@@ -99,7 +112,7 @@ func (r *rule) target(e *eval, entries []posting) truth {
 
 // backed reports whether rules of this kind name backends.
 func backed(kind v1alpha1.SurfaceType) bool {
-	return kind == v1alpha1.SurfaceTools || kind == v1alpha1.SurfaceModels
+	return kind == v1alpha1.SurfaceTools || kind == v1alpha1.SurfaceModels || kind == v1alpha1.SurfacePackages
 }
 
 // anyEntry is an OR over entries.

@@ -135,8 +135,8 @@ type index struct {
 
 // trees are the branches for rules of one kind of action.
 type trees struct {
-	tools, models backendTrees
-	http, hosts   *branch
+	tools, models, packages backendTrees
+	http, hosts             *branch
 }
 
 // backendTrees are branches by backend; any are of rules that name none.
@@ -171,7 +171,7 @@ func (x *index) attach(a *attached) {
 }
 
 func (x *index) plant(which func(*rule) bool) trees {
-	var tools, models, http, hosts []posting
+	var tools, models, packages, http, hosts []posting
 	for i, r := range x.rules {
 		if !which(r) {
 			continue
@@ -183,6 +183,8 @@ func (x *index) plant(which func(*rule) bool) trees {
 				tools = append(tools, p)
 			case v1alpha1.SurfaceModels:
 				models = append(models, p)
+			case v1alpha1.SurfacePackages:
+				packages = append(packages, p)
 			case v1alpha1.SurfaceHTTP:
 				http = append(http, p)
 			case v1alpha1.SurfaceHosts:
@@ -191,10 +193,11 @@ func (x *index) plant(which func(*rule) bool) trees {
 		}
 	}
 	return trees{
-		tools:  x.byBackend(tools, byName, byAgent, bySubject, byPeer),
-		models: x.byBackend(models, byName, byAgent, bySubject, byPeer),
-		http:   grow(http, []dimension{byHost, byPath, byAgent, bySubject, byPeer}, fanFirst, x.keys),
-		hosts:  grow(hosts, []dimension{byHost, byAgent, bySubject, byPeer}, fanFirst, x.keys),
+		tools:    x.byBackend(tools, byName, byAgent, bySubject, byPeer),
+		models:   x.byBackend(models, byName, byAgent, bySubject, byPeer),
+		packages: x.byBackend(packages, byAgent, bySubject, byPeer),
+		http:     grow(http, []dimension{byHost, byPath, byAgent, bySubject, byPeer}, fanFirst, x.keys),
+		hosts:    grow(hosts, []dimension{byHost, byAgent, bySubject, byPeer}, fanFirst, x.keys),
 	}
 }
 

@@ -14,12 +14,28 @@ func (t *tallied) offer(o tallied) {
 	}
 }
 
+// offerLack is offer, but for that what can be looked up comes first.
+func (t *tallied) offerLack(o tallied) {
+	if o.r != nil && t.r != nil && o.code != t.code {
+		if o.code == CodeReleaseAgeUnknown {
+			*t = o
+		}
+		if o.code == CodeReleaseAgeUnknown || t.code == CodeReleaseAgeUnknown {
+			return
+		}
+	}
+	t.offer(o)
+}
+
 // tally is what the rules of one level say.
 type tally struct {
 	denied, faulted, asked, allowed tallied
 	// broken is an Allow rule whose limits the request does not keep.
 	broken tallied
-	duties merged
+	// lacking is an Allow rule that the request would match if it had what its
+	// code says.
+	lacking tallied
+	duties  merged
 }
 
 // merged are duties of no rule, or of some.
@@ -49,6 +65,7 @@ func (t *tally) join(o *tally) {
 	t.asked.offer(o.asked)
 	t.allowed.offer(o.allowed)
 	t.broken.offer(o.broken)
+	t.lacking.offerLack(o.lacking)
 	t.duties.join(&o.duties)
 }
 
@@ -78,6 +95,9 @@ func (x *index) verdict(t *tally) verdict {
 		return verdict{Ask, CodeApprovalRequired, t.asked}
 	case t.allowed.r != nil:
 		return verdict{Allow, "", t.allowed}
+	}
+	if t.lacking.r != nil {
+		return verdict{Deny, t.lacking.code, t.lacking}
 	}
 	return verdict{effect: Deny, code: CodeNoRule}
 }

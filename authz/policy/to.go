@@ -8,13 +8,16 @@ import (
 
 // to is what a rule is about: entries of one kind.
 type to struct {
-	tools  []toolEntry
-	models []modelEntry
-	http   []httpEntry
-	hosts  []hostEntry
+	tools    []toolEntry
+	models   []modelEntry
+	http     []httpEntry
+	hosts    []hostEntry
+	packages []packageEntry
 }
 
-func (x *to) len() int { return len(x.tools) + len(x.models) + len(x.http) + len(x.hosts) }
+func (x *to) len() int {
+	return len(x.tools) + len(x.models) + len(x.http) + len(x.hosts) + len(x.packages)
+}
 
 // eval judges entry i for one backend (empty where the kind has none). every
 // is true for Allow rules.
@@ -24,6 +27,8 @@ func (x *to) eval(e *eval, i int, backend string, every bool) truth {
 		return x.tools[i].eval(e, backend, every)
 	case len(x.models) > 0:
 		return x.models[i].eval(e, backend)
+	case len(x.packages) > 0:
+		return x.packages[i].eval(e, backend, every)
 	case len(x.http) > 0:
 		return x.http[i].eval(e, every)
 	default:
@@ -38,6 +43,8 @@ func (x *to) backends(i int) []string {
 		return x.tools[i].servers
 	case len(x.models) > 0:
 		return x.models[i].providers
+	case len(x.packages) > 0:
+		return x.packages[i].registries
 	}
 	return nil
 }

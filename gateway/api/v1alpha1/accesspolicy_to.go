@@ -1,7 +1,5 @@
 package v1alpha1
 
-import gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
-
 // RuleTo is exactly one surface and what may be done on it.
 //
 // +kubebuilder:validation:XValidation:rule="(self.type == 'Tools') == has(self.tools)",message="tools is needed with type Tools, and only then"
@@ -299,20 +297,4 @@ type HostMatch struct {
 	// +kubebuilder:validation:items:Minimum=1
 	// +kubebuilder:validation:items:Maximum=65535
 	Ports []int32 `json:"ports,omitempty"`
-}
-
-// PackageMatch matches requests to package registries.
-type PackageMatch struct {
-	// +required
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=253
-	Registry string `json:"registry"`
-	// +optional
-	// +listType=set
-	// +kubebuilder:validation:MaxItems=256
-	Names []string `json:"names,omitempty"`
-	// +optional
-	MinimumAge *gatewayv1.Duration `json:"minimumAge,omitempty"`
-	// +optional
-	DigestOnly bool `json:"digestOnly,omitempty"`
 }
