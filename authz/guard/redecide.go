@@ -14,11 +14,6 @@ import (
 const (
 	// keyPoll is how soon a key that was withdrawn ends what it had signed.
 	keyPoll = time.Second
-	// cutBatch is how many hops are cut in one go, and cutPause for how long new
-	// decisions have the way to themselves after that: Envoy, which answers both,
-	// works for a millisecond or two on a batch.
-	cutBatch = 32
-	cutPause = time.Millisecond
 )
 
 // end ends each of these hops for which judge has a code, and says how many. It
@@ -26,31 +21,26 @@ const (
 // before the tunnel is cut, and told after it: it ends with it, and is not to be
 // taken for one whose client has left.
 func (g *Guard) end(hops []*leash.Hop, judge func(*leash.Hop) (code string)) int {
-	n := 0
-	cut := func(tell func()) {
-		if tell == nil {
-			return
-		}
-		tell()
-		if n++; n%cutBatch == 0 {
-			<-time.After(cutPause)
-		}
+	var p pace
+	type inner struct {
+		hop  *leash.Hop
+		tell func()
 	}
-	var inside []func()
+	var inside []inner
 	for _, h := range hops {
 		if h.Parent != (leash.ID{}) {
-			inside = append(inside, g.condemn(h, judge))
+			inside = append(inside, inner{h, g.condemn(h, judge)})
 		}
 	}
 	for _, h := range hops {
 		if h.Parent == (leash.ID{}) {
-			cut(g.condemn(h, judge))
+			p.end(h, g.condemn(h, judge))
 		}
 	}
-	for _, tell := range inside {
-		cut(tell)
+	for _, i := range inside {
+		p.end(i.hop, i.tell)
 	}
-	return n
+	return p.told
 }
 
 // condemn gives what ends a hop; nil: judge has no code for it, or it is over.

@@ -59,6 +59,9 @@ const (
 // State reports whether the hop is live: its hold is open, or it has none.
 func (h *Hop) live() bool { return state(h.state.Load()) == stateLive }
 
+// Over reports whether the hop's hold has closed, or the hop has ended otherwise.
+func (h *Hop) Over() bool { return state(h.state.Load()) == stateClosed }
+
 // meant reports whether the hop can be meant by an event: it is live, is not
 // being cut, and is not hopgate's own. The shard is locked.
 func (h *Hop) meant() bool { return h.live() && h.cutBy.Code == "" && !h.Canary }
