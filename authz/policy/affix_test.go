@@ -18,19 +18,29 @@ func TestAffixes(t *testing.T) {
 		}
 		return string(b)
 	}
-	for _, reversed := range []bool{false, true} {
-		has := strings.HasPrefix
+	for _, k := range []struct{ reversed, dotted bool }{{false, false}, {true, false}, {true, true}} {
+		reversed, has := k.reversed, strings.HasPrefix
 		if reversed {
 			has = strings.HasSuffix
 		}
 		for range 200 {
 			byText := map[string]*branch{}
 			for range r.IntN(30) {
-				byText[word(8)] = &branch{}
+				text := word(8)
+				if k.dotted && text != "" {
+					text = "." + text
+				}
+				byText[text] = &branch{}
 			}
 			a := newAffixes(byText, reversed)
+			if a != nil && k.dotted && a.dotted == nil {
+				t.Fatal("suffixes that begin with dots are not found by them")
+			}
 			for range 30 {
 				s := word(12)
+				if k.dotted {
+					s = strings.NewReplacer("ba", "b.", "ab", ".").Replace(s)
+				}
 				var want []*branch
 				for text, b := range byText {
 					if has(s, text) {

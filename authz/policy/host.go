@@ -17,9 +17,11 @@ import (
 type hosts struct {
 	exact []string // sorted
 	globs []glob.Glob
-	nets  []netip.Prefix
-	any   bool
-	text  []string
+	// byTail are globs by what they end with; nil: they are few.
+	byTail *affixes[[]glob.Glob]
+	nets   []netip.Prefix
+	any    bool
+	text   []string
 }
 
 var (
@@ -45,6 +47,14 @@ func newHosts(list []string, bad func(i int, err error)) *hosts {
 		}
 	}
 	slices.Sort(h.exact)
+	if len(h.globs) > few {
+		byTail := map[string][]glob.Glob{}
+		for i := range h.globs {
+			t := h.globs[i].Tail()
+			byTail[t] = append(byTail[t], h.globs[i])
+		}
+		h.byTail = newAffixes(byTail, true)
+	}
 	return h
 }
 
@@ -186,8 +196,24 @@ func (h *hosts) match(host string) bool {
 	if a, ok := hostAddr(host); ok {
 		return h.matchAddr(a)
 	}
-	for i := range h.globs {
-		if h.globs[i].Match(host) {
+	return h.matchGlobs(host)
+}
+
+func (h *hosts) matchGlobs(host string) bool {
+	if h.byTail == nil {
+		return anyMatches(h.globs, host)
+	}
+	for i := h.byTail.find(host); i >= 0; i = h.byTail.parent[i] {
+		if anyMatches(h.byTail.nodes[i], host) {
+			return true
+		}
+	}
+	return false
+}
+
+func anyMatches(gs []glob.Glob, s string) bool {
+	for i := range gs {
+		if gs[i].Match(s) {
 			return true
 		}
 	}

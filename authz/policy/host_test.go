@@ -2,6 +2,8 @@ package policy
 
 import (
 	"errors"
+	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -114,4 +116,49 @@ func FuzzHosts(f *testing.F) {
 			t.Errorf("%q matches %q", pattern, host)
 		}
 	})
+}
+
+// A long list of globs matches what one of them does, and nothing else.
+func TestManyHosts(t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(3, 4))
+	name := func(stars bool) string {
+		of := []string{"a", "b", "c"}
+		if stars {
+			of = append(of, "*", "**")
+		}
+		var ls []string
+		for range 1 + r.IntN(4) {
+			ls = append(ls, of[r.IntN(len(of))])
+		}
+		return strings.Join(ls, ".")
+	}
+	good := func(_ int, err error) { t.Error(err) }
+	matched := 0
+	for range 100 {
+		list := make([]string, 3*few)
+		for i := range list {
+			list[i] = "*." + name(true)
+			if i%few == 0 {
+				list[i] = name(true) + ".*"
+			}
+		}
+		many := newHosts(list, good)
+		for range 50 {
+			host := name(false)
+			want := slices.ContainsFunc(list, func(p string) bool { return newHosts([]string{p}, good).match(host) })
+			if got := many.match(host); got != want {
+				t.Fatalf("%q in %v: %v, want %v", host, list, got, want)
+			}
+			if want {
+				matched++
+			}
+		}
+		if !many.any && many.byTail == nil {
+			t.Fatal("many globs are looked at one by one")
+		}
+	}
+	if matched == 0 {
+		t.Error("nothing matched, so that nothing was tried")
+	}
 }

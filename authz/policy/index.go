@@ -49,8 +49,8 @@ type branch struct {
 	by   dimension
 
 	exact    map[string]*branch
-	prefixes *affixes
-	suffixes *affixes
+	prefixes *affixes[*branch]
+	suffixes *affixes[*branch]
 	nets     map[netip.Prefix]*branch
 	bits     []int
 	rest     *branch
