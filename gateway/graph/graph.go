@@ -37,7 +37,14 @@ const (
 	ListenerRoutes ListenerKind = "routes"
 	// ListenerProxy is an explicit proxy.
 	ListenerProxy ListenerKind = "proxy"
+	// ListenerCaptureTLS and ListenerCaptureHTTP take what was redirected.
+	ListenerCaptureTLS  ListenerKind = "capture-tls"
+	ListenerCaptureHTTP ListenerKind = "capture-http"
 )
+
+// Egress reports whether a listener of this kind leads to anywhere: it has no
+// routes of users.
+func (k ListenerKind) Egress() bool { return k != ListenerRoutes }
 
 // Listener is one address and port of one Gateway.
 type Listener struct {
@@ -49,6 +56,16 @@ type Listener struct {
 	Port    uint16
 	// TLS is nil for cleartext.
 	TLS *ListenerTLS
+	// Capture is for ListenerCaptureTLS alone.
+	Capture *ListenerCapture
+}
+
+// ListenerCapture is what is known of captured TLS before it is read.
+type ListenerCapture struct {
+	// Target is the identity of the listener for the guard.
+	Target wire.Target
+	// Port is the one that connections were for.
+	Port uint16
 }
 
 // ListenerTLS is how a listener terminates TLS.
@@ -233,10 +250,13 @@ type Endpoints struct {
 	Ready []netip.AddrPort
 }
 
-// ProxyTable is what a Proxy listener routes by itself.
+// ProxyTable is what a listener that leads to anywhere routes by itself.
 type ProxyTable struct {
-	// Target is the identity of the listener's own routes.
+	// Target is the identity of the listener's own routes. Its entry says what
+	// kind of listener it is.
 	Target wire.Target
+	// Port is that of requests whose host names none; 0: 80.
+	Port uint16
 	// Surfaces are host names and ports that are reachable only as their
 	// surface.
 	Surfaces []ProxySurface

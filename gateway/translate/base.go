@@ -168,6 +168,10 @@ func readListener(l *gatewayv1.Listener) baseListener {
 	case gatewayv1.HTTPProtocolType, gatewayv1.HTTPSProtocolType:
 	case v1alpha1.ProtocolProxy:
 		out.Kind = graph.ListenerProxy
+	case v1alpha1.ProtocolCaptureTLS:
+		out.Kind = graph.ListenerCaptureTLS
+	case v1alpha1.ProtocolCaptureHTTP:
+		out.Kind = graph.ListenerCaptureHTTP
 	default:
 		return fail(gatewayv1.ListenerReasonUnsupportedProtocol, "protocol "+quote(string(l.Protocol))+" is not supported")
 	}
@@ -184,8 +188,11 @@ func readListener(l *gatewayv1.Listener) baseListener {
 }
 
 func listenerHost(kind graph.ListenerKind, s string) (host, problem string) {
-	if kind == graph.ListenerProxy {
+	switch kind {
+	case graph.ListenerProxy:
 		return "*", "hostname: a Proxy listener has none"
+	case graph.ListenerCaptureTLS, graph.ListenerCaptureHTTP:
+		return "*", "hostname: a capture listener has none: rules say which names are open"
 	}
 	host, ok := hostPatternOf(s)
 	if !ok {
@@ -205,6 +212,8 @@ func listenerValues(l *gatewayv1.Listener) string {
 		return "tls: is not for protocol HTTP"
 	case l.Protocol == gatewayv1.HTTPSProtocolType && l.TLS == nil:
 		return "tls: is needed for protocol HTTPS"
+	case captures(l.Protocol) && l.TLS != nil:
+		return "tls: is not for protocol " + string(l.Protocol) + ", which ends no TLS of its own"
 	case l.TLS != nil && l.TLS.Mode != nil && *l.TLS.Mode != gatewayv1.TLSModeTerminate && *l.TLS.Mode != "":
 		return "tls.mode: " + quote(string(*l.TLS.Mode)) + " is not supported, only Terminate"
 	case l.TLS != nil && len(l.TLS.Options) > 0:

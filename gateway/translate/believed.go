@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/hopgate/hopgate/gateway/api/feedv1"
+	"github.com/hopgate/hopgate/gateway/graph"
 	"github.com/hopgate/hopgate/gateway/source"
 )
 
@@ -15,10 +16,13 @@ func compareKeys(a, b feedv1.Key) int { return cmp.Compare(a.String(), b.String(
 
 // trustOf are the TrustDomains that are believed on a listener, sorted. Two of
 // one audience are both not believed: a token would have two meanings, and
-// which one holds must not hang on an order.
-func (b *proxyBuilder) trustOf(listener string) []feedv1.Key {
+// which one holds must not hang on an order. Captured TLS carries no token.
+func (b *proxyBuilder) trustOf(l baseListener) []feedv1.Key {
+	if l.Kind == graph.ListenerCaptureTLS {
+		return []feedv1.Key{}
+	}
 	audiences := map[string][]feedv1.Key{}
-	for _, ref := range b.trustRefs(listener) {
+	for _, ref := range b.trustRefs(l.Name) {
 		f := factOf[trustFact](b.r, factTrust, ref)
 		switch {
 		case f == nil:

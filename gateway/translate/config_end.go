@@ -53,7 +53,7 @@ func (r *reader) listenerProblem(ref source.Ref, f *configFact) error {
 			err = joined(err, reject(reasonListenerNotFound, "spec.listeners: no Gateway that is run with it has a listener %s", quote(l.Name)))
 		}
 	}
-	return err
+	return joined(err, f.captureProblem(sections))
 }
 
 // configProblem is why a GatewayConfig is not accepted as it is. Entries of

@@ -168,6 +168,7 @@ func (g *gatewayBuilder) add(l baseListener, tls *graph.ListenerTLS) {
 	}
 	g.listeners = append(g.listeners, &graph.Listener{
 		Name: name, Owner: ownerOf(g.ref), Kind: l.Kind, Address: g.base.Address, Port: l.Port, TLS: tls,
+		Capture: g.capture(l),
 	})
 }
 

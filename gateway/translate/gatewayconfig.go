@@ -41,6 +41,8 @@ type configFact struct {
 	Trust []string
 	// Listeners are those that have TrustDomains of their own.
 	Listeners []listenerTrust
+	// Captured are those that have a captured port of their own.
+	Captured []listenerPort
 }
 
 type listenerTrust struct {
@@ -60,6 +62,8 @@ func (l limits) of(s v1alpha1.SurfaceType) int64 {
 		return l.Agents
 	case v1alpha1.SurfaceModels:
 		return l.Models
+	case v1alpha1.SurfacePackages:
+		return 1 // a body is waited for, to be refused
 	default:
 		return 0
 	}
@@ -97,6 +101,7 @@ func readConfig(r *reader, ref source.Ref) {
 	p.durations(&v.Spec)
 	p.limits(v.Spec.Limits)
 	p.trust(&v.Spec)
+	p.captured(v.Spec.Listeners)
 	if v.Spec.Egress != nil {
 		p.resolvers(v.Spec.Egress.Resolvers)
 	}

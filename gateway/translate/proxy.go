@@ -58,11 +58,11 @@ func (b *proxyBuilder) markConfig() {
 	}
 	b.r.run.Mark(topic{space: bagRunners, ref: config}, mark{Ref: b.ref, Section: proxySection(b.proxies())})
 	for _, l := range b.base.Listeners {
-		b.r.run.Mark(topic{space: bagSections, ref: config}, mark{Section: l.Name})
+		b.r.run.Mark(topic{space: bagSections, ref: config}, mark{Section: l.Name, Text: l.Protocol})
 	}
 }
 
-// proxySection marks Gateways that have a Proxy listener.
+// proxySection marks Gateways that have a listener which leads to anywhere.
 func proxySection(proxy bool) string {
 	if proxy {
 		return string(graph.ListenerProxy)
@@ -88,13 +88,13 @@ func (b *proxyBuilder) believe() {
 		if !l.Serves {
 			continue
 		}
-		keys := b.trustOf(l.Base.Name)
+		keys := b.trustOf(l.Base)
 		for _, k := range keys {
 			b.believed.List = addOnce(b.believed.List, k)
 		}
 		b.feed.Listeners = append(b.feed.Listeners, feedv1.Listener{
 			Name: l.Base.Name, Protocol: l.Base.Protocol, Address: b.base.Address, Port: l.Base.Port,
-			TrustDomains: keys, Peers: l.Peers,
+			TrustDomains: keys, Peers: l.Peers, CapturedPort: b.config.captured(l.Base),
 		})
 	}
 	slices.SortFunc(b.feed.Listeners, func(x, y feedv1.Listener) int { return compareStrings(x.Name, y.Name) })
@@ -104,9 +104,10 @@ func (b *proxyBuilder) believe() {
 	}
 }
 
-// proxies says whether the Gateway has a Proxy listener that works.
+// proxies says whether the Gateway has a listener that works and leads to
+// anywhere.
 func (b *proxyBuilder) proxies() bool {
-	return slices.ContainsFunc(b.listeners, func(l listenerState) bool { return l.Serves && l.Base.Kind == graph.ListenerProxy })
+	return slices.ContainsFunc(b.listeners, func(l listenerState) bool { return l.Serves && l.Base.Kind.Egress() })
 }
 
 // destinations makes the XBackends of the Gateway's own namespace, where they
@@ -180,14 +181,14 @@ func destinationTaken(by source.Ref) string {
 	return fmt.Sprintf("%s has the same host name and port, and is older or first by name", by)
 }
 
-// tables makes the table of each Proxy listener.
+// tables makes the table of each listener that leads to anywhere.
 func (b *proxyBuilder) tables(surfaces []surfaceOn) {
 	for _, l := range b.listeners {
-		if !l.Serves || l.Base.Kind != graph.ListenerProxy {
+		if !l.Serves || !l.Base.Kind.Egress() {
 			continue
 		}
-		own := wire.Target{Entry: wire.EntryProxy, Gateway: keyOf(b.ref).String(), Listener: l.Base.Name}
-		t := &graph.ProxyTable{Target: own}
+		own := wire.Target{Entry: entryOf(l.Base.Kind), Gateway: keyOf(b.ref).String(), Listener: l.Base.Name}
+		t := &graph.ProxyTable{Target: own, Port: b.config.captured(l.Base)}
 		for _, s := range surfaces {
 			t.Surfaces = append(t.Surfaces, s.on(own, b.config.Limits))
 		}
@@ -228,6 +229,6 @@ func (s surfaceOn) feed() feedv1.Backend {
 	return feedv1.Backend{
 		Ref: backendName(s.ref), Hostname: s.x.Hostname, Port: s.x.Port,
 		Surface: s.x.Surface.Type, Provider: s.x.Surface.Provider,
-		TLS: s.x.TLS != nil, Mode: mode, Cluster: s.backend.Name,
+		TLS: s.x.TLS != nil, Inspectable: s.x.inspectable(), Mode: mode, Cluster: s.backend.Name,
 	}
 }

@@ -54,9 +54,9 @@ const (
 	// bagBelievers is the Gateways that believe a TrustDomain.
 	bagBelievers
 	// bagRunners is the Gateways that are run by a GatewayConfig; the section
-	// says proxy for those that have a Proxy listener.
+	// says proxy for those that have a listener which leads to anywhere.
 	bagRunners
-	// bagSections is the names of their listeners.
+	// bagSections is the names of their listeners, with their protocols.
 	bagSections
 )
 

@@ -6,6 +6,7 @@
 package desired
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 
@@ -78,6 +79,7 @@ func (b *Builder) Resources(g *graph.Graph) []*serve.Resource {
 	for _, l := range g.Listeners {
 		out = append(out, b.keep(l, func() *serve.Resource { return b.listener(l) }))
 		out = append(out, b.secrets(l)...)
+		out = append(out, b.captureTunnels(l)...)
 	}
 	out = append(out, b.tables.resources(g, find)...)
 	out = append(out, b.empty(g)...)
@@ -131,6 +133,9 @@ func listenerVersion(l *graph.Listener) any {
 			names = append(names, c.Name)
 		}
 	}
+	if l.Capture != nil {
+		names = append(names, "capture", l.Capture.Target.String(), fmt.Sprint(l.Capture.Port))
+	}
 	return names
 }
 
@@ -162,10 +167,10 @@ type secretKey struct {
 // every kind: an Envoy is proven whatever it is to serve.
 func (b *Builder) shared(g *graph.Graph, find func(string) *graph.Backend) []*serve.Resource {
 	var out []*serve.Resource
-	if b.needs(g, graph.ListenerRoutes) {
+	if b.needs(g, func(k graph.ListenerKind) bool { return k == graph.ListenerRoutes }) {
 		out = append(out, b.routes...)
 	}
-	if b.needs(g, graph.ListenerProxy) {
+	if b.needs(g, graph.ListenerKind.Egress) {
 		out = append(out, b.proxying...)
 		out = append(out, b.tables.hosts(g)...)
 		out = append(out, b.inspected(g, find)...)
@@ -198,8 +203,8 @@ type inspectedKey struct {
 	n    int
 }
 
-func (b *Builder) needs(g *graph.Graph, k graph.ListenerKind) bool {
-	return len(b.canaries) > 0 || slices.ContainsFunc(g.Listeners, func(l *graph.Listener) bool { return l.Kind == k })
+func (b *Builder) needs(g *graph.Graph, is func(graph.ListenerKind) bool) bool {
+	return len(b.canaries) > 0 || slices.ContainsFunc(g.Listeners, func(l *graph.Listener) bool { return is(l.Kind) })
 }
 
 // unique keeps the first of each key: kinds of listener share filters.

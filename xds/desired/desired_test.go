@@ -56,6 +56,8 @@ TypedExtensionConfig authz.proxy Hopgate//own
 TypedExtensionConfig target Hopgate//own
 TypedExtensionConfig forward.proxy.guard Hopgate//own
 TypedExtensionConfig forward.proxy.inside Hopgate//own
+TypedExtensionConfig authz.capture-tls Hopgate//own
+TypedExtensionConfig authz.capture-http Hopgate//own
 Cluster hopgate/direct/guard Hopgate//own
 TypedExtensionConfig authz.inner Hopgate//own
 TypedExtensionConfig forward.inner.guard Hopgate//own

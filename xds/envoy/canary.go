@@ -83,7 +83,7 @@ func canaryProxy() *routev3.RouteConfiguration {
 	for _, d := range canaryDestinations() {
 		routes = append(routes, absoluteHosts(wire.CanaryName(d)))
 	}
-	out.VirtualHosts = append(out.VirtualHosts, proxyHost(wire.CanaryTarget(wire.CanaryProxy), routes))
+	out.VirtualHosts = append(out.VirtualHosts, proxyHost(shapeProxy, wire.CanaryTarget(wire.CanaryProxy), routes))
 	return out
 }
 

@@ -38,7 +38,14 @@ const (
 	shapeInner  shape = "inner"
 	// shapeInspect is of what was inside TLS in a tunnel.
 	shapeInspect shape = "inspect"
+	// shapeCaptureTLS is of tunnels that are made of captured TLS.
+	shapeCaptureTLS shape = "capture-tls"
+	// shapeCaptureHTTP is of captured plain HTTP.
+	shapeCaptureHTTP shape = "capture-http"
 )
+
+// tunnels reports whether a shape takes CONNECT.
+func (sh shape) tunnels() bool { return sh == shapeProxy || sh == shapeCaptureTLS }
 
 // tunnelled reports whether a shape is of what is inside a tunnel.
 func (sh shape) tunnelled() bool { return sh == shapeInner || sh == shapeInspect }
@@ -46,7 +53,9 @@ func (sh shape) tunnelled() bool { return sh == shapeInner || sh == shapeInspect
 // chain is the filters of one shape before the router, in order.
 func chain(sh shape, c cache, s Settings) []Filter {
 	switch sh {
-	case shapeProxy:
+	case shapeCaptureTLS:
+		return []Filter{authz(sh, s), target(), holdHeaders(), holdRelay()}
+	case shapeProxy, shapeCaptureHTTP:
 		return []Filter{authz(sh, s), target(), holdHeaders(), holdRelay(), proxyForward(cacheGuard, s), proxyForward(cacheInside, s)}
 	case shapeInner:
 		return []Filter{authz(sh, s), holdHeaders(), holdRelay(), forward(sh, c, s)}

@@ -36,7 +36,10 @@ func authz(sh shape, s Settings) Filter {
 }
 
 func authzService(sh shape, s Settings) *corev3.GrpcService {
-	if !sh.tunnelled() {
+	switch {
+	case sh == shapeCaptureTLS:
+		return grpcService(ClusterAuthz, s.checkTimeout(), &corev3.HeaderValue{Key: wire.CallSource, Value: filterState(wire.StateSource)})
+	case !sh.tunnelled():
 		return grpcService(ClusterAuthz, s.checkTimeout())
 	}
 	return grpcService(ClusterAuthz, s.checkTimeout(),

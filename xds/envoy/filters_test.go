@@ -38,7 +38,7 @@ func TestCheckFailsClosed(t *testing.T) {
 			}
 		}
 	}
-	if seen != 4 {
+	if seen != 6 {
 		t.Errorf("%d filters ask, want one for each shape", seen)
 	}
 }
@@ -80,6 +80,12 @@ func TestInnerHopsAreToldApart(t *testing.T) {
 		got := map[string]string{}
 		for _, h := range fs[0].GetGrpcService().GetInitialMetadata() {
 			got[h.GetKey()] = h.GetValue()
+		}
+		if name == authzName(shapeCaptureTLS) {
+			if got[wire.CallSource] != "%FILTER_STATE(hopgate.source:PLAIN)%" || len(got) != 1 {
+				t.Errorf("%s sends %v with its calls", name, got)
+			}
+			continue
 		}
 		if name != authzName(shapeInner) && name != authzName(shapeInspect) {
 			if len(got) != 0 {

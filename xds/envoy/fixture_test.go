@@ -32,6 +32,9 @@ func mustResources(t testing.TB, g *graph.Graph) []Named {
 	}
 	for _, l := range g.Listeners {
 		out = append(out, named(ListenerName(l), Listener(l, s)))
+		if l.Capture != nil {
+			out = append(out, CaptureTunnels(l.Name, s)...)
+		}
 		if l.TLS != nil {
 			out = append(out, named(l.TLS.Certificates[0].Name, CertificateSecret(l.TLS.Certificates[0])), named(l.TLS.ClientCAName, ClientCASecret(l.TLS)))
 		}
@@ -49,6 +52,7 @@ func mustResources(t testing.TB, g *graph.Graph) []Named {
 		}
 		out = append(out, named(e.Name, RouteTable(e.Name, e.Owner, fs)))
 	}
+	hosts = slices.Compact(hosts)
 	for _, h := range hosts {
 		out = append(out, InspectedHost(find(h), s)...)
 	}

@@ -44,6 +44,11 @@ func testGraph() *graph.Graph {
 	return &graph.Graph{
 		Listeners: []*graph.Listener{
 			{Name: "agents/egress/3128", Owner: gatewayOwner(), Kind: graph.ListenerProxy, Address: netip.MustParseAddr("127.0.0.1"), Port: 3128},
+			{
+				Name: "agents/egress/3443", Owner: gatewayOwner(), Kind: graph.ListenerCaptureTLS, Address: netip.MustParseAddr("127.0.0.1"), Port: 3443,
+				Capture: &graph.ListenerCapture{Target: wire.Target{Entry: wire.EntryCaptureTLS, Gateway: "agents/egress", Listener: "tls"}, Port: 443},
+			},
+			{Name: "agents/egress/3480", Owner: gatewayOwner(), Kind: graph.ListenerCaptureHTTP, Address: netip.MustParseAddr("127.0.0.1"), Port: 3480},
 			{Name: "agents/egress/8080", Owner: gatewayOwner(), Kind: graph.ListenerRoutes, Address: netip.MustParseAddr("127.0.0.1"), Port: 8080},
 			{Name: "agents/egress/8443", Owner: gatewayOwner(), Kind: graph.ListenerRoutes, Address: netip.MustParseAddr("127.0.0.1"), Port: 8443, TLS: &graph.ListenerTLS{
 				Certificates: []graph.Certificate{{Name: "Secret/agents/tls", Chain: []byte("chain"), Key: []byte("key")}},
@@ -56,6 +61,18 @@ func testGraph() *graph.Graph {
 				Hosts:  []string{"host/agents/egress/web.example/8443"},
 				Surfaces: []graph.ProxySurface{{Hostname: "llm.example", Port: 443, Backend: "XBackend/agents/llm", Target: wire.Target{
 					Entry: wire.EntryProxy, Gateway: "agents/egress", Listener: "proxy", Surface: "Models", Provider: "openai",
+					Backends: []string{"XBackend/agents/llm"}, BodyBytes: 16 << 20,
+				}}},
+			}},
+			{Name: "agents/egress/3443", Owner: gatewayOwner(), Proxy: &graph.ProxyTable{
+				Target: wire.Target{Entry: wire.EntryCaptureTLS, Gateway: "agents/egress", Listener: "tls"}, Port: 443,
+				Hosts: []string{"host/agents/egress/web.example/8443"},
+			}},
+			{Name: "agents/egress/3480", Owner: gatewayOwner(), Proxy: &graph.ProxyTable{
+				Target: wire.Target{Entry: wire.EntryCaptureHTTP, Gateway: "agents/egress", Listener: "http"}, Port: 80,
+				Hosts: []string{"host/agents/egress/web.example/8443"},
+				Surfaces: []graph.ProxySurface{{Hostname: "llm.example", Port: 443, Backend: "XBackend/agents/llm", Target: wire.Target{
+					Entry: wire.EntryCaptureHTTP, Gateway: "agents/egress", Listener: "http", Surface: "Models", Provider: "openai",
 					Backends: []string{"XBackend/agents/llm"}, BodyBytes: 16 << 20,
 				}}},
 			}},

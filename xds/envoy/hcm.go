@@ -19,7 +19,7 @@ func manager(sh shape, c cache, table string, s Settings) *listenerv3.Filter {
 	h := &hcmv3.HttpConnectionManager{
 		StatPrefix:            table,
 		CodecType:             hcmv3.HttpConnectionManager_AUTO,
-		HttpProtocolOptions:   &corev3.Http1ProtocolOptions{AcceptHttp_10: sh == shapeProxy},
+		HttpProtocolOptions:   http1Towards(sh),
 		Http2ProtocolOptions:  http2Towards(),
 		UpgradeConfigs:        upgrades(sh),
 		UseRemoteAddress:      yes(),
@@ -54,6 +54,16 @@ func manager(sh shape, c cache, table string, s Settings) *listenerv3.Filter {
 	}
 }
 
+// http1Towards takes absolute-form where there is a proxy, and has it refused
+// by its path where connections are captured: who knows of a proxy goes there.
+func http1Towards(sh shape) *corev3.Http1ProtocolOptions {
+	o := &corev3.Http1ProtocolOptions{AcceptHttp_10: sh == shapeProxy}
+	if sh == shapeCaptureHTTP {
+		o.AllowAbsoluteUrl = no()
+	}
+	return o
+}
+
 func http2Towards() *corev3.Http2ProtocolOptions {
 	return &corev3.Http2ProtocolOptions{
 		AllowConnect:                true,
@@ -65,7 +75,7 @@ func http2Towards() *corev3.Http2ProtocolOptions {
 
 func upgrades(sh shape) []*hcmv3.HttpConnectionManager_UpgradeConfig {
 	ups := []*hcmv3.HttpConnectionManager_UpgradeConfig{{UpgradeType: "websocket"}}
-	if sh == shapeProxy {
+	if sh.tunnels() {
 		ups = append(ups, &hcmv3.HttpConnectionManager_UpgradeConfig{UpgradeType: "CONNECT"})
 	}
 	return ups

@@ -25,6 +25,9 @@ func ListenerOf(name string) string {
 
 // Listener is the Envoy listener of l.
 func Listener(l *graph.Listener, s Settings) *listenerv3.Listener {
+	if l.Kind == graph.ListenerCaptureTLS {
+		return captureListener(l, s)
+	}
 	out := listenerOf(ListenerName(l), shapeOf(l.Kind), l.Name, socketAddress(l.Address, l.Port), s)
 	if l.TLS != nil {
 		out.FilterChains[0].TransportSocket = downstreamTLS(l.TLS)
@@ -49,8 +52,14 @@ func listenerOf(name string, sh shape, table string, at *corev3.Address, s Setti
 }
 
 func shapeOf(k graph.ListenerKind) shape {
-	if k == graph.ListenerProxy {
+	switch k {
+	case graph.ListenerProxy:
 		return shapeProxy
+	case graph.ListenerCaptureTLS:
+		return shapeCaptureTLS
+	case graph.ListenerCaptureHTTP:
+		return shapeCaptureHTTP
+	default:
+		return shapeRoutes
 	}
-	return shapeRoutes
 }

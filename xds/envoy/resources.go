@@ -19,11 +19,14 @@ func named(name string, m proto.Message) Named {
 // RouteFilters are the filters of listeners with HTTPRoutes.
 func RouteFilters(s Settings) []Named { return filters(chain(shapeRoutes, cacheGuard, s)) }
 
-// Proxying is all that Proxy listeners share: their filters, the clusters
-// that dial by a cache, and the internal listeners that tunnels enter, with
+// Proxying is all that listeners share which lead to anywhere: their filters,
+// the clusters that dial by a cache, and the internal listeners that tunnels enter, with
 // the routes of those whose targets are not fixed.
 func Proxying(s Settings) []Named {
-	out := filters(chain(shapeProxy, cacheGuard, s))
+	var out []Named
+	for _, sh := range []shape{shapeProxy, shapeCaptureTLS, shapeCaptureHTTP} {
+		out = append(out, filters(chain(sh, cacheGuard, s))...)
+	}
 	for _, c := range []cache{cacheGuard, cacheInside} {
 		out = append(out, named(directName(c), directCluster(c, s)))
 		out = append(out, filters(chain(shapeInner, c, s))...)

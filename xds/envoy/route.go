@@ -162,7 +162,7 @@ func substitute(pattern, text string) *matcherv3.RegexMatchAndSubstitute {
 // too, and is refused by the guard in words of its own. So is a tunnel where
 // there is no proxy.
 func vhost(name string, domains []string, sh shape, t wire.Target, rs []*routev3.Route) *routev3.VirtualHost {
-	if sh != shapeProxy {
+	if !sh.tunnels() {
 		rs = append(rs, noProxy())
 	}
 	return &routev3.VirtualHost{

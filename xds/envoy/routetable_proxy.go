@@ -1,6 +1,7 @@
 package envoy
 
 import (
+	"cmp"
 	"fmt"
 
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
@@ -11,27 +12,41 @@ import (
 	"github.com/hopgate/hopgate/gateway/graph"
 )
 
-// ProxyTable is the route table of a Proxy listener. Check's metadata chooses
-// the route: nothing to strip, nothing to forge. Without a mode there is no
-// way on.
+// ProxyTable is the route table of a listener that leads to anywhere. Check's
+// metadata chooses the route: nothing to strip, nothing to forge. Without a
+// mode there is no way on.
 func ProxyTable(name string, p *graph.ProxyTable, find func(name string) *graph.Backend) *routev3.RouteConfiguration {
-	out := tableOf(name)
+	sh, out := shapeOfTable(p), tableOf(name)
 	out.IgnorePortInHostMatching = false
 	for _, s := range p.Surfaces {
 		if b := find(s.Backend); b != nil {
-			out.VirtualHosts = append(out.VirtualHosts, surfaceHost(s, b, p.Target))
+			out.VirtualHosts = append(out.VirtualHosts, surfaceHost(sh, s, b, p))
 		}
 	}
-	out.VirtualHosts = append(out.VirtualHosts, proxyHost(p.Target, proxyRoutes(p)))
+	out.VirtualHosts = append(out.VirtualHosts, proxyHost(sh, p.Target, proxyRoutes(sh, p)))
 	return out
 }
 
-// proxyHost is everywhere that a Proxy listener leads to but for its surfaces.
-func proxyHost(t wire.Target, rs []*routev3.Route) *routev3.VirtualHost {
-	all := vhost("*", []string{"*"}, shapeProxy, t, rs)
+// shapeOfTable is the shape of the listener that has a table.
+func shapeOfTable(p *graph.ProxyTable) shape {
+	switch p.Target.Entry {
+	case wire.EntryCaptureTLS:
+		return shapeCaptureTLS
+	case wire.EntryCaptureHTTP:
+		return shapeCaptureHTTP
+	default:
+		return shapeProxy
+	}
+}
+
+// proxyHost is everywhere that a listener leads to but for its surfaces.
+func proxyHost(sh shape, t wire.Target, rs []*routev3.Route) *routev3.VirtualHost {
+	all := vhost("*", []string{"*"}, sh, t, rs)
 	all.RequestHeadersToRemove = append(all.RequestHeadersToRemove, tracks()...)
-	// A tunnel that Check gave no mode is not terminated here or anywhere.
-	all.Routes = append(all.Routes, noTunnel())
+	if sh.tunnels() {
+		// A tunnel that Check gave no mode is not terminated here or anywhere.
+		all.Routes = append(all.Routes, noTunnel())
+	}
 	return all
 }
 
@@ -56,17 +71,23 @@ func noProxy() *routev3.Route {
 // noUpgrade is a route for a request to a surface that wants to be another
 // protocol's connection. The guard says no by the headers alone: what flows on
 // such a connection has no end, and would be waited for as a body.
-func noUpgrade(t wire.Target) *routev3.Route {
+func noUpgrade(sh shape, t wire.Target) *routev3.Route {
 	t.BodyBytes = 0
 	m := anyPath()
 	m.Headers = []*routev3.HeaderMatcher{upgrading()}
 	return &routev3.Route{
 		Name: "no-upgrade", Match: m, Action: respond(403),
-		TypedPerFilterConfig: map[string]*anypb.Any{authzName(shapeProxy): contextOf(t)},
+		TypedPerFilterConfig: map[string]*anypb.Any{authzName(sh): contextOf(t)},
 	}
 }
 
-func proxyRoutes(p *graph.ProxyTable) []*routev3.Route {
+func proxyRoutes(sh shape, p *graph.ProxyTable) []*routev3.Route {
+	switch sh {
+	case shapeCaptureTLS:
+		return captureTunnels()
+	case shapeCaptureHTTP:
+		return captureRequests(p.Hosts)
+	}
 	var out []*routev3.Route
 	for _, m := range tunnelModes() {
 		if m == wire.ModeHosts {
@@ -141,19 +162,23 @@ func checkSaid(key, value string) *matcherv3.MetadataMatcher {
 // requests are read like those of a route, a tunnel is not possible. It needs
 // a route all the same: Envoy asks nobody about a request that has none. It is
 // judged as any other tunnel, by its headers alone: a body would never end.
-func surfaceHost(s graph.ProxySurface, b *graph.Backend, listener wire.Target) *routev3.VirtualHost {
+func surfaceHost(sh shape, s graph.ProxySurface, b *graph.Backend, p *graph.ProxyTable) *routev3.VirtualHost {
 	port := fmt.Sprintf("%s:%d", s.Hostname, s.Port)
 	domains := []string{port}
-	if s.Port == 80 {
+	if s.Port == cmp.Or(p.Port, 80) {
 		domains = append(domains, s.Hostname)
 	}
 	r := modeRoute("surface", anyPath(), BackendMode(b), s.Backend, false)
 	r.GetRoute().HostRewriteSpecifier = &routev3.RouteAction_HostRewriteLiteral{
 		HostRewriteLiteral: hostAndPort(s.Hostname, s.Port, b.TLS != nil),
 	}
-	tunnel := noTunnel()
-	tunnel.TypedPerFilterConfig = map[string]*anypb.Any{authzName(shapeProxy): contextOf(listener)}
-	v := vhost(port, domains, shapeProxy, s.Target, []*routev3.Route{noUpgrade(s.Target), r, tunnel})
+	rs := []*routev3.Route{noUpgrade(sh, s.Target), r}
+	if sh.tunnels() {
+		tunnel := noTunnel()
+		tunnel.TypedPerFilterConfig = map[string]*anypb.Any{authzName(sh): contextOf(p.Target)}
+		rs = append(rs, tunnel)
+	}
+	v := vhost(port, domains, sh, s.Target, rs)
 	v.RequestHeadersToRemove = append(v.RequestHeadersToRemove, tracks()...)
 	if s.Target.BodyBytes > 0 {
 		v.RequestBodyBufferLimit = bodyBuffer(s.Target)
