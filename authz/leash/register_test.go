@@ -179,7 +179,11 @@ func TestAHopEndsWithItsTunnel(t *testing.T) {
 		name  string
 		after time.Duration
 		want  audit.End
-	}{{"at its time", 3 * time.Second, audit.EndExpired}, {"before", 2 * time.Second, audit.EndClientLeft}} {
+	}{
+		{"at its time", 3 * time.Second, audit.EndExpired},
+		{"a moment before it", 3*time.Second - tunnelSlack, audit.EndExpired},
+		{"before", 2900 * time.Millisecond, audit.EndClientLeft},
+	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {

@@ -44,6 +44,10 @@ func (r *Register) Shutdown() {
 	}
 }
 
+// tunnelSlack is by how much the tunnel may end before what is inside of it
+// expires: Envoy has a timer of its own for each.
+const tunnelSlack = 50 * time.Millisecond
+
 // howEnded is howOf, but for a hop that the gateway took down with it, for one
 // whose hold could not be opened, for a WebSocket, whose end is that of its
 // connection and looks to Envoy as if somebody broke it off, and for one inside
@@ -62,7 +66,7 @@ func (h *Hop) howEnded() audit.End {
 	if h.goodbye.Load() && (how == audit.EndUpstreamReset || how == audit.EndClientLeft) {
 		return audit.EndDone
 	}
-	if how == audit.EndClientLeft && h.Parent != (ID{}) && !h.until.IsZero() && !h.closed.Before(h.until) {
+	if how == audit.EndClientLeft && h.Parent != (ID{}) && !h.until.IsZero() && !h.closed.Before(h.until.Add(-tunnelSlack)) {
 		return audit.EndExpired
 	}
 	return how
