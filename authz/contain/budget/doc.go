@@ -1,0 +1,12 @@
+// Package budget counts what principals use of what rules give them in a
+// window of time: bytes that they send, and names that they go to.
+//
+// In come hops as they are decided, the bytes that they carry while they live,
+// and their ends; out goes whether there is room for them, and a word to those
+// that live when there is none left. Counts are kept by slices of a window, of
+// which the oldest is forgotten as a new one begins: what was used is counted
+// for a window at least, and a twelfth of it more at most.
+//
+// Everything here is safe for concurrent use. Memory is bounded: there are at
+// most so many accounts, and each has at most as many names as it may have.
+package budget
