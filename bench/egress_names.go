@@ -130,8 +130,8 @@ func (c *census) come(ctx context.Context, l *abroad, n int, name func(i int) st
 
 // visit is a tunnel to a name, TLS in it, and one request.
 func (l *abroad) visit(ctx context.Context, name string) error {
-	v := visitors{open: func(ctx context.Context) (*caller, error) { return l.road.open(ctx, name) }}
-	return v.visit(ctx, l.road.page(name, pathPage))
+	v := newVisitors(1, func(ctx context.Context) (*caller, error) { return l.road.open(ctx, name) })
+	return v.visit(ctx, 0, l.road.page(name, pathPage))
 }
 
 func (c *census) figures() []figure {

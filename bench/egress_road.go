@@ -127,13 +127,9 @@ func (r *road) openClear(ctx context.Context) (*caller, error) {
 
 // openMany are callers with a tunnel each.
 func (r *road) openMany(ctx context.Context, host string, n int) (crowd, error) {
-	return gather(n, func() (*caller, error) { return r.open(ctx, host) })
-}
-
-func gather(n int, open func() (*caller, error)) (crowd, error) {
 	var out crowd
 	for range n {
-		c, err := open()
+		c, err := r.open(ctx, host)
 		if err != nil {
 			return nil, errors.Join(err, out.close())
 		}
@@ -142,28 +138,42 @@ func gather(n int, open func() (*caller, error)) (crowd, error) {
 	return out, nil
 }
 
-// visitors are many at once, each of whom comes anew for every request.
+// visitors are many at once, each of whom comes anew for every request, or
+// stays for as long as the connection does.
 type visitors struct {
-	n    int
 	open func(ctx context.Context) (*caller, error)
+	stay bool
+	// here are the connections of those who stay; nil: it is to be opened.
+	here []*caller
 
 	mu     sync.Mutex
 	failed int   // guarded by mu; visits that were not answered
 	first  error // guarded by mu; why the first was not
 }
 
-func (v *visitors) close() error { return nil }
+func newVisitors(n int, open func(ctx context.Context) (*caller, error)) *visitors {
+	return &visitors{open: open, here: make([]*caller, n)}
+}
+
+func (v *visitors) close() error {
+	for _, c := range v.here {
+		if c != nil {
+			_ = c.close() // nothing is left to be said on it
+		}
+	}
+	return nil
+}
 
 // press has them come for a while, and returns how long each visit took.
 func (v *visitors) press(ctx context.Context, request []byte, d time.Duration) ([]time.Duration, error) {
-	took := make([][]time.Duration, v.n)
+	took := make([][]time.Duration, len(v.here))
 	end := time.Now().Add(d)
 	var wg sync.WaitGroup
 	for i := range took {
 		wg.Go(func() {
 			for ctx.Err() == nil && time.Now().Before(end) {
 				begun := time.Now()
-				if err := v.visit(ctx, request); err != nil {
+				if err := v.visit(ctx, i, request); err != nil {
 					v.fail(err)
 					continue
 				}
@@ -182,13 +192,23 @@ func (v *visitors) press(ctx context.Context, request []byte, d time.Duration) (
 	return all, ctx.Err()
 }
 
-func (v *visitors) visit(ctx context.Context, request []byte) error {
-	c, err := v.open(ctx)
-	if err != nil {
-		return err
+// visit has one of them come.
+func (v *visitors) visit(ctx context.Context, i int, request []byte) error {
+	c := v.here[i]
+	if c == nil {
+		var err error
+		if c, err = v.open(ctx); err != nil {
+			return err
+		}
 	}
-	defer func() { _ = c.close() }() // what was asked for is here
-	return c.must(request)
+	err := c.must(request)
+	if v.stay && err == nil {
+		v.here[i] = c
+		return nil
+	}
+	v.here[i] = nil
+	_ = c.close() // what was asked for is here, or nothing will be
+	return err
 }
 
 func (v *visitors) fail(err error) {

@@ -170,8 +170,9 @@ func TestAbroad(t *testing.T) {
 		}
 	}
 	var s tempest
-	if err := s.gust(t.Context(), l.road); err != nil || s.tried.Load() != 1 || s.let.Load() != 0 {
-		t.Errorf("%v: %d tried, %d let in", err, s.tried.Load(), s.let.Load())
+	s.gust(t.Context(), l.road)
+	if s.tried.Load() != 1 || s.let.Load() != 0 || s.closed.Load() != 0 {
+		t.Errorf("%d tried, %d let in, %d tunnels did not open", s.tried.Load(), s.let.Load(), s.closed.Load())
 	}
 	w, err := l.weigh(t.Context())
 	if err != nil || w.names-before.names != 2 || w.hosts == 0 || w.guard == 0 || w.envoy == 0 {
@@ -244,17 +245,25 @@ func TestVisitors(t *testing.T) {
 	})
 	closed := errors.New("closed")
 	n := 0
-	v := &visitors{n: 1, open: func(ctx context.Context) (*caller, error) {
+	v := newVisitors(1, func(ctx context.Context) (*caller, error) {
 		if n++; n%2 == 0 {
 			return nil, closed
 		}
 		return dial(ctx, portOf(up))
-	}}
+	})
 	took, err := v.press(t.Context(), requestFor(pathPage, "t"), 50*time.Millisecond)
 	if err != nil || len(took) == 0 || len(took)+v.failed != n || !errors.Is(v.first, closed) && n > 1 {
 		t.Errorf("%d of %d, %d failed, %v, %v", len(took), n, v.failed, v.first, err)
 	}
-	never := &visitors{n: 2, open: func(context.Context) (*caller, error) { return nil, closed }}
+	v.stay, v.failed, n = true, 0, 0
+	took, err = v.press(t.Context(), requestFor(pathPage, "t"), 50*time.Millisecond)
+	if err != nil || len(took) == 0 || n != 1 || v.failed != 0 || v.here[0] == nil {
+		t.Errorf("who stays came %d times: %d answers, %d failed, %v", n, len(took), v.failed, err)
+	}
+	if err := v.close(); err != nil {
+		t.Error(err)
+	}
+	never := newVisitors(2, func(context.Context) (*caller, error) { return nil, closed })
 	if _, err := never.press(t.Context(), nil, time.Millisecond); !errors.Is(err, closed) {
 		t.Errorf("%v, want %v", err, closed)
 	}

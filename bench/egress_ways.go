@@ -10,8 +10,8 @@ import (
 // manner is a manner of going to a site, by every road.
 type manner struct {
 	name, what string
-	// come makes a load of a road, and the request that it asks by.
-	come func(ctx context.Context, r *road) (load, []byte, error)
+	// come are who goes by a road, and the request that they ask by.
+	come func(r *road) (*visitors, []byte)
 }
 
 // keptAlive is how many connections of agents are kept at a time.
@@ -31,23 +31,25 @@ func manners() []manner {
 	)
 }
 
-func visiting(host string, n int) func(context.Context, *road) (load, []byte, error) {
-	return func(_ context.Context, r *road) (load, []byte, error) {
-		v := &visitors{n: n, open: func(ctx context.Context) (*caller, error) { return r.open(ctx, host) }}
-		return v, r.page(host, pathPage), nil
+func visiting(host string, n int) func(*road) (*visitors, []byte) {
+	return func(r *road) (*visitors, []byte) {
+		v := newVisitors(n, func(ctx context.Context) (*caller, error) { return r.open(ctx, host) })
+		return v, r.page(host, pathPage)
 	}
 }
 
-func staying(host string) func(context.Context, *road) (load, []byte, error) {
-	return func(ctx context.Context, r *road) (load, []byte, error) {
-		cs, err := r.openMany(ctx, host, keptAlive)
-		return cs, r.page(host, pathPage), err
+func staying(host string) func(*road) (*visitors, []byte) {
+	return func(r *road) (*visitors, []byte) {
+		v, page := visiting(host, keptAlive)(r)
+		v.stay = true
+		return v, page
 	}
 }
 
-func plainly(ctx context.Context, r *road) (load, []byte, error) {
-	cs, err := gather(keptAlive, func() (*caller, error) { return r.openClear(ctx) })
-	return cs, r.clear(hostPlain), err
+func plainly(r *road) (*visitors, []byte) {
+	v := newVisitors(keptAlive, r.openClear)
+	v.stay = true
+	return v, r.clear(hostPlain)
 }
 
 // ways measures all manners of going to a site, and what tunnels carry.
@@ -79,9 +81,7 @@ func (b *bench) travel(ctx context.Context, m manner, roads []*road) (out []figu
 	}()
 	for _, r := range roads {
 		w := &way{name: r.name, what: r.what, envoy: r.envoy, guard: r.guard}
-		if w.load, w.request, err = m.come(ctx, r); err != nil {
-			return nil, fmt.Errorf("%s: %w", r.name, err)
-		}
+		w.load, w.request = m.come(r)
 		ways = append(ways, w)
 	}
 	if err := b.pressAll(ctx, "egress: "+m.name, ways, b.egressSpan()); err != nil {
@@ -129,7 +129,7 @@ func (m manner) costs(w *way, before []*way) (out []figure) {
 		out = append(out, newFigure(name("guard-cpu"), "the guard's CPU of one", w.onGuard(), micros),
 			newFigure(name("guard-allocs"), "allocations of the guard's process", float64(w.mallocs)/float64(len(w.took)), count))
 	}
-	if v, ok := w.load.(*visitors); ok && len(before) > 0 {
+	if v, ok := w.load.(*visitors); ok {
 		f := newFigure(name("failed"), "of these: not answered", float64(v.failed), count).within(0)
 		if v.first != nil {
 			f.what += "; the first: " + v.first.Error()
