@@ -26,8 +26,8 @@ const maxKept = 4 << 10
 // keep copies what rules read of the request: it is not there much longer.
 func (h *Held) keep() {
 	a := &h.hop.Action
-	all := a.Method + a.Name + a.Host + a.Path
-	for _, s := range []*string{&a.Method, &a.Name, &a.Host, &a.Path} {
+	all := a.Method + a.Name + a.Host + a.Path + a.Package.Version + a.Package.File
+	for _, s := range []*string{&a.Method, &a.Name, &a.Host, &a.Path, &a.Package.Version, &a.Package.File} {
 		*s, all = all[:len(*s)], all[len(*s):]
 	}
 	if a.Words != nil {
@@ -229,7 +229,10 @@ func (h *Held) stillThere(w *World, t *decide.Target) (code string) {
 	if t.Entry == wire.EntryRoute {
 		return ""
 	}
-	way, code, err := w.wayTo(t, h.dest)
+	way, code, err := w.wayTo(t, h.hop.Action.Kind, h.dest)
+	if code == "" && err == nil && decide.MustInspect(way, h.hop.Action.Kind) && h.tls != v1alpha1.TLSInspect {
+		return denial.SurfaceRequired
+	}
 	if code == "" && err == nil && way.NeedsResolution() {
 		_, err = w.Egress[t.Target.Gateway].Plan.Settle(h.dest, way, h.addrs)
 	}

@@ -52,6 +52,9 @@ func (s *Service) judge(ctx context.Context, w *work, in inside) bool {
 		return false
 	}
 	w.verdict.Decide(&w.hop, w.now, nil)
+	if w.verdict.Code == denial.ReleaseAgeUnknown && !s.aged(ctx, w) {
+		return false
+	}
 	if !w.verdict.Allowed {
 		return w.deny(w.verdict.Code)
 	}
@@ -92,9 +95,9 @@ func (s *Service) placeInside(w *work, in inside) bool {
 		return w.deny(denial.TunnelGone)
 	}
 	outer := parent.target()
-	t := w.world.State.Resolve(wire.Target{
+	t := w.world.State.Resolve(w.world.surfaceInside(wire.Target{
 		Entry: in.entry, Gateway: outer.Gateway, Listener: outer.Listener, Surface: "HTTP",
-	})
+	}, parent.dest))
 	if t == nil {
 		return w.deny(denial.NotReady)
 	}
@@ -151,7 +154,7 @@ func (s *Service) reachable(w *work, in inside) bool {
 	if in.parent != "" && w.dest.String() != in.target {
 		return w.deny(denial.TargetMismatch)
 	}
-	way, code, err := w.world.wayTo(w.hop.Target, w.dest)
+	way, code, err := w.world.wayTo(w.hop.Target, w.hop.Action.Kind, w.dest)
 	switch {
 	case err != nil:
 		return w.refuse(err)
@@ -162,18 +165,28 @@ func (s *Service) reachable(w *work, in inside) bool {
 	return true
 }
 
-// wayTo says how a destination is reached on a target, as decide.Reach does.
-func (w *World) wayTo(t *decide.Target, d egress.Destination) (way egress.Way, code string, err error) {
+// wayTo says how a destination is reached on a target by a hop of some kind, as
+// decide.Reach does.
+func (w *World) wayTo(t *decide.Target, kind v1alpha1.SurfaceType, d egress.Destination) (way egress.Way, code string, err error) {
 	plan := w.Egress[t.Target.Gateway].Plan
 	if plan == nil {
 		return egress.Way{}, denial.NotReady, nil
 	}
-	return decide.Reach(plan, t, d)
+	if kind == v1alpha1.SurfaceHosts {
+		return decide.ReachTunnel(plan, t, d)
+	}
+	if way, code, err = decide.Reach(plan, t, d); t.Entry.InTunnel() {
+		way = way.Direct()
+	}
+	return way, code, err
 }
 
 // settle does what is left of an allowed hop: find its address, and its
 // credential.
 func (s *Service) settle(ctx context.Context, w *work) bool {
+	if decide.MustInspect(w.way, w.hop.Action.Kind) && !w.verdict.Inspects(&w.hop) {
+		return w.deny(denial.SurfaceRequired)
+	}
 	if w.hop.Target.Entry != wire.EntryRoute && w.way.NeedsResolution() && !s.resolve(ctx, w) {
 		return false
 	}

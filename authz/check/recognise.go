@@ -41,6 +41,8 @@ func (w *work) recognise() bool {
 		return w.tools()
 	case v1alpha1.SurfaceModels:
 		return w.models()
+	case v1alpha1.SurfacePackages:
+		return w.packages()
 	case v1alpha1.SurfaceHTTP, "":
 		return w.plain()
 	default:

@@ -78,8 +78,8 @@ type Egress struct {
 	Names Names
 }
 
-// Config is what a Service needs. Everything but Contained, Leaves, Canaries and Log is
-// required.
+// Config is what a Service needs. Everything but Contained, Leaves, Releases, Canaries
+// and Log is required.
 type Config struct {
 	Tokens   Tokens
 	Secrets  Secrets
@@ -89,6 +89,8 @@ type Config struct {
 	Contained Contained
 	// Leaves may be nil: no TLS is inspected.
 	Leaves Leaves
+	// Releases may be nil: nobody knows how old a release is.
+	Releases Releases
 	// Canaries may be nil: no Envoy is proven.
 	Canaries Canaries
 	Budget   *Budget

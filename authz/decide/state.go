@@ -20,6 +20,7 @@ type State struct {
 
 	gateways    map[string]*Gateway
 	credentials map[string][]*feedv1.Credential
+	registries  registries
 	// names are those of trust domains and policies as text.
 	names map[feedv1.Key]string
 
@@ -56,6 +57,7 @@ func NewState(epoch uint64, feed *feedv1.Snapshot, set *policy.Set) *State {
 		Epoch: epoch, Revision: feed.Revision, Policies: set,
 		gateways:    make(map[string]*Gateway, len(feed.Gateways)),
 		credentials: make(map[string][]*feedv1.Credential, len(feed.Credentials)),
+		registries:  registriesOf(feed),
 		targets:     map[string]*Target{},
 		names:       map[feedv1.Key]string{},
 	}

@@ -23,6 +23,7 @@ import (
 	"github.com/hopgate/hopgate/authz/credential"
 	"github.com/hopgate/hopgate/authz/leash"
 	"github.com/hopgate/hopgate/authz/policy"
+	"github.com/hopgate/hopgate/authz/release"
 	"github.com/hopgate/hopgate/authz/resolve"
 	"github.com/hopgate/hopgate/authz/token"
 	"github.com/hopgate/hopgate/authz/token/jwks"
@@ -107,6 +108,7 @@ type Guard struct {
 	check    *check.Service
 	budget   *check.Budget
 	orders   *contain.Store
+	releases *release.Reader
 	prover   *canary.Prover // nil: no Envoy is proven
 	// changed has one token when live hops are to be decided again.
 	changed chan struct{}
@@ -141,6 +143,9 @@ func New(cfg Config) (*Guard, error) {
 	if g.orders, err = contain.Open(contain.Config{Path: cfg.OrdersPath, Now: cfg.Now, Rand: cfg.Rand}); err != nil {
 		return nil, errors.Join(err, g.dns.Close(), g.log.Close())
 	}
+	if g.releases, err = release.New(release.Config{Now: cfg.Now}); err != nil {
+		return nil, errors.Join(err, g.orders.Close(), g.dns.Close(), g.log.Close())
+	}
 	g.secrets = credential.New(cfg.Getenv, cfg.Log)
 	g.register = leash.NewRegister(leash.Config{Now: cfg.Now, Ended: func(h *leash.Hop, e leash.Ending) { g.check.Ended(h, e) }})
 	if err := g.makeCheck(); err != nil {
@@ -153,7 +158,7 @@ func New(cfg Config) (*Guard, error) {
 func (g *Guard) makeCheck() (err error) {
 	cfg := check.Config{
 		Tokens: g.tokens, Secrets: g.secrets, Recorder: g.log, Register: g.register,
-		Contained: g.orders, Leaves: g.cfg.Leaves, Budget: g.budget, Now: g.cfg.Now, Rand: g.cfg.Rand, Log: g.cfg.Log,
+		Contained: g.orders, Releases: g.releases, Leaves: g.cfg.Leaves, Budget: g.budget, Now: g.cfg.Now, Rand: g.cfg.Rand, Log: g.cfg.Log,
 	}
 	if g.cfg.CanaryDir != "" {
 		g.prover, err = canary.New(canary.Config{
@@ -172,6 +177,7 @@ func (g *Guard) makeCheck() (err error) {
 // Close gives up what New took, for a guard that does not run.
 func (g *Guard) Close() error {
 	var canaries error
+	g.releases.Close()
 	if g.prover != nil {
 		canaries = g.prover.Close()
 	}
@@ -255,6 +261,7 @@ func (g *Guard) Run(ctx context.Context, stopped func()) error {
 	<-working.Done()
 	stopped()
 	g.check.Wait()
+	g.releases.Close()
 	wg.Wait()
 	g.register.Shutdown()
 	g.closeExits()

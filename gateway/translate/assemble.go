@@ -24,6 +24,7 @@ type sinks struct {
 	policies     incr.Sorted[*sealed[feedv1.Policy]]
 	credentials  incr.Sorted[*sealed[feedv1.Credential]]
 	quarantines  incr.Sorted[*sealed[feedv1.Quarantine]]
+	registries   incr.Sorted[*sealed[feedv1.Registry]]
 
 	statuses statuses
 }
@@ -57,7 +58,7 @@ func (s *sinks) nextGraph(old *graph.Graph) *graph.Graph {
 // nextFeed is old itself when nothing changed. names are nil when those of old
 // still hold.
 func (s *sinks) nextFeed(old *feedv1.Snapshot, names []string) *feedv1.Snapshot {
-	if old != nil && names == nil && !s.gateways.Changed() && !s.trustDomains.Changed() && !s.policies.Changed() && !s.credentials.Changed() && !s.quarantines.Changed() {
+	if old != nil && names == nil && !s.gateways.Changed() && !s.trustDomains.Changed() && !s.policies.Changed() && !s.credentials.Changed() && !s.quarantines.Changed() && !s.registries.Changed() {
 		return old
 	}
 	if names == nil && old != nil {
@@ -70,6 +71,7 @@ func (s *sinks) nextFeed(old *feedv1.Snapshot, names []string) *feedv1.Snapshot 
 		Policies:     open(sum.Write, "policies", s.policies.Values()),
 		Credentials:  open(sum.Write, "credentials", s.credentials.Values()),
 		Quarantines:  open(sum.Write, "quarantines", s.quarantines.Values()),
+		Registries:   s.openRegistries(sum.Write),
 		Names:        names,
 	}
 	// A hash takes everything.

@@ -66,6 +66,9 @@ func translateXBackend(r *reader, ref source.Ref, f *backendFact, uses []mark) {
 			}
 		}
 	}
+	if f.X != nil {
+		r.putRegistry(ref, f.X)
+	}
 	r.refusedFor(ref, uses)
 	r.status(xBackendStatus(r, ref, v, f, uses))
 }

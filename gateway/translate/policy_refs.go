@@ -21,6 +21,8 @@ func (b *policyBuilder) readRules() {
 			rule.To.Tools, keep = entries(rule.To.Tools, func(e *v1alpha1.ToolMatch) bool { return b.backends(rule, &e.Servers) })
 		case v1alpha1.SurfaceAgents:
 			rule.To.Agents, keep = entries(rule.To.Agents, func(e *v1alpha1.AgentCallMatch) bool { return b.backends(rule, &e.Agents) })
+		case v1alpha1.SurfacePackages:
+			rule.To.Packages, keep = b.packages(rule)
 		case v1alpha1.SurfaceModels:
 			rule.To.Models, keep = entries(rule.To.Models, func(e *v1alpha1.ModelMatch) bool { return b.backends(rule, &e.Providers) })
 		}

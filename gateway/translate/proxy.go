@@ -229,6 +229,6 @@ func (s surfaceOn) feed() feedv1.Backend {
 	return feedv1.Backend{
 		Ref: backendName(s.ref), Hostname: s.x.Hostname, Port: s.x.Port,
 		Surface: s.x.Surface.Type, Provider: s.x.Surface.Provider,
-		TLS: s.x.TLS != nil, Mode: mode, Cluster: s.backend.Name,
+		TLS: s.x.TLS != nil, Inspectable: s.x.inspectable(), Mode: mode, Cluster: s.backend.Name,
 	}
 }

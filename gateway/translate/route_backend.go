@@ -65,6 +65,7 @@ func (b *routeBuilder) readBackends(d *ruleDraft, list []gatewayv1.HTTPBackendRe
 		}
 	}
 	d.fail(d.joinSurfaces())
+	d.fail(d.packagesPath())
 }
 
 // joinSurfaces finds the one surface of a rule: a request is read once, before

@@ -8,7 +8,7 @@ import (
 // surface is what requests to a backend are read as.
 type surface struct {
 	Type v1alpha1.SurfaceType
-	// Provider is the dialect of Models.
+	// Provider is the dialect of Models, the protocol of Packages.
 	Provider string
 }
 
@@ -39,7 +39,7 @@ func surfaceOf(appProtocol string) (surface, bool) {
 	case v1alpha1.AppProtocolBedrock:
 		return surface{v1alpha1.SurfaceModels, "bedrock"}, true
 	default:
-		return surface{}, false
+		return registryOf(appProtocol)
 	}
 }
 

@@ -19,6 +19,7 @@ type externalBackend struct {
 	Surface  surface
 	Protocol graph.Protocol
 	TLS      *graph.BackendTLS
+	Registry registryPlace
 }
 
 // Protocols of 1.7 that the Go types of 1.6.3 do not name.
@@ -118,7 +119,7 @@ func (x *externalBackend) readProtocol(p *gatewayxv1alpha1.BackendProtocol) erro
 func (x *externalBackend) readSurface(v *gatewayxv1alpha1.XBackend) error {
 	value, ok := v.Annotations[v1alpha1.AnnotationAppProtocol]
 	if !ok {
-		return nil
+		return x.readRegistry(v)
 	}
 	s, ok := surfaceOf(value)
 	if !ok {
@@ -128,7 +129,7 @@ func (x *externalBackend) readSurface(v *gatewayxv1alpha1.XBackend) error {
 		return reject(reasonInvalid, "metadata.annotations[%s]: says %s, and spec.protocol MCP", v1alpha1.AnnotationAppProtocol, s)
 	}
 	x.Surface = s
-	return nil
+	return x.readRegistry(v)
 }
 
 // inCluster says whether a name is one of Kubernetes' own.

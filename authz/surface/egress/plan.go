@@ -43,6 +43,9 @@ type Way struct {
 	Mode string
 	// Cluster is the Envoy cluster, with wire.ModeHosts.
 	Cluster string
+	// host is the cluster of the host itself, where the backend has one of its
+	// own.
+	host string
 	// Addrs are the addresses behind it, where they are known.
 	Addrs []netip.Addr
 	// Backend is the XBackend with this host name and port, and then the
@@ -55,6 +58,13 @@ type Way struct {
 func (w Way) Closed() bool {
 	b := w.Backend
 	return b != nil && (b.Rejected != "" || b.Mode == "" || b.Cluster == "")
+}
+
+// Direct is w to the host itself, not to what it is a backend as: a tunnel
+// ends there.
+func (w Way) Direct() Way {
+	w.Cluster = w.host
+	return w
 }
 
 // NeedsResolution reports whether the name must be resolved.
@@ -147,6 +157,9 @@ func (p *Plan) backend(d Destination) *feedv1.Backend {
 	return p.backends[Destination{Host: d.Host}]
 }
 
+// At is the XBackend that is a destination; nil: there is none.
+func (p *Plan) At(d Destination) *feedv1.Backend { return p.backend(d) }
+
 // Route says how d is reached. The error is a *Refusal.
 func (p *Plan) Route(d Destination) (Way, error) {
 	w := Way{Backend: p.backend(d)}
@@ -167,7 +180,7 @@ func (h hostEntry) route(w Way, port uint16) (Way, error) {
 	if i < 0 {
 		return Way{}, refuse(ReasonHostPort)
 	}
-	w.Mode, w.Cluster, w.Addrs = wire.ModeHosts, h.clusters[i], h.addrs
+	w.Mode, w.Cluster, w.host, w.Addrs = wire.ModeHosts, h.clusters[i], h.clusters[i], h.addrs
 	if w.Backend != nil {
 		w.Cluster = w.Backend.Cluster
 	}

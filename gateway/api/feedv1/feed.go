@@ -19,6 +19,8 @@ type Snapshot struct {
 	Policies     []Policy      `json:"policies,omitempty"`
 	Credentials  []Credential  `json:"credentials,omitempty"`
 	Quarantines  []Quarantine  `json:"quarantines,omitempty"`
+	// Registries are XBackends that are package registries.
+	Registries []Registry `json:"registries,omitempty"`
 	// Names are the host names of backends, which Envoy resolves by itself.
 	Names []string `json:"names,omitempty"`
 }
@@ -96,7 +98,10 @@ type Backend struct {
 	// Mode is the wire.Mode that dials it; Cluster its Envoy cluster.
 	Mode    string `json:"mode"`
 	Cluster string `json:"cluster"`
-	// Provider is the dialect of a Models surface.
+	// Inspectable: a tunnel to it whose TLS is inspected reaches it as its
+	// surface too, and verifies it as it is to be verified.
+	Inspectable bool `json:"inspectable,omitempty"`
+	// Provider is the dialect of a Models surface, the protocol of Packages.
 	Provider string `json:"provider,omitempty"`
 	// Rejected is why the XBackend was not accepted; then nothing reaches the
 	// destination, and Surface, Mode and Cluster are not known. Port 0 is every
