@@ -8,6 +8,7 @@ import (
 	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
 	"google.golang.org/protobuf/types/known/anypb"
 
+	"github.com/hopgate/hopgate/gateway/api/v1alpha1"
 	"github.com/hopgate/hopgate/gateway/api/wire"
 	"github.com/hopgate/hopgate/gateway/graph"
 )
@@ -176,6 +177,10 @@ func surfaceHost(sh shape, s graph.ProxySurface, b *graph.Backend, p *graph.Prox
 	if sh.tunnels() {
 		tunnel := noTunnel()
 		tunnel.TypedPerFilterConfig = map[string]*anypb.Any{authzName(sh): contextOf(p.Target)}
+		if s.Target.Surface == string(v1alpha1.SurfacePackages) {
+			// It is read in a tunnel that is inspected, too.
+			rs = append(rs, inspectRoute(BackendMode(b)))
+		}
 		rs = append(rs, tunnel)
 	}
 	v := vhost(port, domains, sh, s.Target, rs)
