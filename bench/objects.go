@@ -5,6 +5,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/hopgate/hopgate/bench/objects"
 )
 
 // layout is a folder of objects: a Gateway with routes to services on this
@@ -70,21 +72,10 @@ spec:
 }
 
 func (l layout) service(i int) string {
-	name := fmt.Sprintf("s%04d", i)
-	return `
-apiVersion: v1
-kind: Service
-metadata: {name: ` + name + `}
-spec: {ports: [{port: 80}]}
----
-apiVersion: discovery.k8s.io/v1
-kind: EndpointSlice
-metadata: {name: ` + name + `, labels: {kubernetes.io/service-name: ` + name + `}}
-addressType: IPv4
-ports: [{port: ` + fmt.Sprint(l.upstream) + `}]
-endpoints: [{addresses: [127.0.0.1]}]
-`
+	return objects.Backend(serviceName(i), fmt.Sprint(l.upstream), "")
 }
+
+func serviceName(i int) string { return fmt.Sprintf("s%04d", i) }
 
 func routeFile(i int) string { return fmt.Sprintf("route-%04d.yaml", i) }
 
@@ -92,14 +83,5 @@ func routeFile(i int) string { return fmt.Sprintf("route-%04d.yaml", i) }
 func routePath(i, edit int) string { return fmt.Sprintf("/r%04d/e%d", i, edit) }
 
 func routeObject(i int, path string) string {
-	return fmt.Sprintf(`
-apiVersion: gateway.networking.k8s.io/v1
-kind: HTTPRoute
-metadata: {name: r%04d}
-spec:
-  parentRefs: [{name: egress, sectionName: agents}]
-  rules:
-  - matches: [{path: {type: PathPrefix, value: %s}}]
-    backendRefs: [{name: s%04d, port: 80}]
-`, i, path, i/routesAtService)
+	return objects.Route(fmt.Sprintf("r%04d", i), serviceName(i/routesAtService), path)
 }

@@ -5,6 +5,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/hopgate/hopgate/bench/objects"
 )
 
 // streamLayout is a folder of objects: a Gateway with pages and tools that
@@ -86,32 +88,5 @@ spec:
   unmatched: Deny
   streams: {unleashedMax: ${UNLEASHED}}
 ---
-`) + l.service("page", "", "/page") + l.service("tools", "hopgate.dev/mcp", pathTools)
-}
-
-// service is a Service of a kind, and the route that leads to it.
-func (l streamLayout) service(name, kind, path string) string {
-	return strings.NewReplacer("${NAME}", name, "${KIND}", kind, "${PATH}", path, "${UPSTREAM}", fmt.Sprint(l.upstream)).Replace(`
-apiVersion: v1
-kind: Service
-metadata: {name: ${NAME}}
-spec: {ports: [{port: 80, appProtocol: "${KIND}"}]}
----
-apiVersion: discovery.k8s.io/v1
-kind: EndpointSlice
-metadata: {name: ${NAME}, labels: {kubernetes.io/service-name: ${NAME}}}
-addressType: IPv4
-ports: [{port: ${UPSTREAM}}]
-endpoints: [{addresses: [127.0.0.1]}]
----
-apiVersion: gateway.networking.k8s.io/v1
-kind: HTTPRoute
-metadata: {name: ${NAME}}
-spec:
-  parentRefs: [{name: egress, sectionName: agents}]
-  rules:
-  - matches: [{path: {type: PathPrefix, value: ${PATH}}}]
-    backendRefs: [{name: ${NAME}, port: 80}]
----
-`)
+`) + objects.Service("page", fmt.Sprint(l.upstream), "", "/page") + objects.Service("tools", fmt.Sprint(l.upstream), "hopgate.dev/mcp", pathTools)
 }

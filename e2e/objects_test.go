@@ -3,6 +3,8 @@ package e2e
 import (
 	"fmt"
 	"strings"
+
+	"github.com/hopgate/hopgate/bench/objects"
 )
 
 // Surfaces, as a Service's port names them.
@@ -15,46 +17,14 @@ const (
 
 // service is a Service with one endpoint on loopback, and a route to it.
 func service(name, port, appProtocol, path string) string {
-	return backend(name, port, appProtocol) + route(name, name, path)
+	return objects.Service(name, port, appProtocol, path)
 }
 
 // backend is a Service with one endpoint on loopback; port empty: with none.
-func backend(name, port, appProtocol string) string {
-	text := `
-apiVersion: v1
-kind: Service
-metadata: {name: ` + name + `}
-spec: {ports: [{port: 80, appProtocol: "` + appProtocol + `"}]}
----
-`
-	if port == "" {
-		return text
-	}
-	return text + `
-apiVersion: discovery.k8s.io/v1
-kind: EndpointSlice
-metadata: {name: ` + name + `, labels: {kubernetes.io/service-name: ` + name + `}}
-addressType: IPv4
-ports: [{port: ` + port + `}]
-endpoints: [{addresses: [127.0.0.1]}]
----
-`
-}
+func backend(name, port, appProtocol string) string { return objects.Backend(name, port, appProtocol) }
 
 // route leads paths that begin with path to a Service.
-func route(name, to, path string) string {
-	return `
-apiVersion: gateway.networking.k8s.io/v1
-kind: HTTPRoute
-metadata: {name: ` + name + `}
-spec:
-  parentRefs: [{name: egress, sectionName: agents}]
-  rules:
-  - matches: [{path: {type: PathPrefix, value: '` + path + `'}}]
-    backendRefs: [{name: ` + to + `, port: 80}]
----
-`
-}
+func route(name, to, path string) string { return objects.Route(name, to, path) }
 
 // policy guards the Gateway by rules, one a line, in flow style.
 func policy(name string, rules ...string) string {

@@ -3,6 +3,7 @@ package soak
 import (
 	"strings"
 
+	"github.com/hopgate/hopgate/bench/objects"
 	"github.com/hopgate/hopgate/internal/testgateway"
 )
 
@@ -38,8 +39,8 @@ kind: TrustDomain
 metadata: {name: soak}
 spec: {audience: `+audience+`, keySet: {type: Inline, inline: '${JWKS}'}, leeway: 1s}
 ---
-`) + service("page", s.site.port(), "", "/page") + service("tools", s.site.port(), "hopgate.dev/mcp", pathTools) +
-			service("grpc", grpcPort, "kubernetes.io/h2c", pathWatch),
+`) + objects.Service("page", s.site.port(), "", "/page") + objects.Service("tools", s.site.port(), "hopgate.dev/mcp", pathTools) +
+			objects.Service("grpc", grpcPort, "kubernetes.io/h2c", pathWatch),
 	}
 }
 
@@ -61,31 +62,4 @@ spec:
 		text += "  - {name: gated, to: {type: HTTP, http: [{paths: [" + pathGated + "]}]}, action: Allow}\n"
 	}
 	return text
-}
-
-// service is a Service of a kind with one endpoint, and a route to it.
-func service(name, port, kind, path string) string {
-	return strings.NewReplacer("${NAME}", name, "${PORT}", port, "${KIND}", kind, "${PATH}", path).Replace(`
-apiVersion: v1
-kind: Service
-metadata: {name: ${NAME}}
-spec: {ports: [{port: 80, appProtocol: "${KIND}"}]}
----
-apiVersion: discovery.k8s.io/v1
-kind: EndpointSlice
-metadata: {name: ${NAME}, labels: {kubernetes.io/service-name: ${NAME}}}
-addressType: IPv4
-ports: [{port: ${PORT}}]
-endpoints: [{addresses: [127.0.0.1]}]
----
-apiVersion: gateway.networking.k8s.io/v1
-kind: HTTPRoute
-metadata: {name: ${NAME}}
-spec:
-  parentRefs: [{name: egress, sectionName: agents}]
-  rules:
-  - matches: [{path: {type: PathPrefix, value: ${PATH}}}]
-    backendRefs: [{name: ${NAME}, port: 80}]
----
-`)
 }
