@@ -61,6 +61,8 @@ func CutOf(code string) leash.Cut {
 		c.Detail = wire.DetailQuarantined
 	case denial.Expired:
 		c.Detail = wire.DetailExpired
+	case denial.BudgetExhausted:
+		c.Detail = wire.DetailLimit
 	case denial.ShuttingDown:
 		c.Detail = wire.DetailShutdown
 	}

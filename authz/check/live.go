@@ -190,6 +190,8 @@ func (s *Service) judgeAgain(held *Held, l *later) (code string) {
 		return l.verdict.Code
 	case held.looser(&l.verdict):
 		return denial.TunnelChanged
+	case held.uncounted(&l.verdict.Outcome.Duties):
+		return denial.BudgetChanged
 	case held.argsLost && readsArguments(l.verdict.Outcome.SeenNames()):
 		// What was not kept cannot be judged.
 		return denial.RuleError

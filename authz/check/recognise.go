@@ -23,6 +23,7 @@ const (
 // recognise says what the request does. It reports false, with a code, where
 // that cannot be told without doubt.
 func (w *work) recognise() bool {
+	defer func() { w.hop.Action.HeadBytes = w.req.head() }() // each surface makes an Action of its own
 	t := w.hop.Target
 	if !egress.PlainMethod(w.req.Method) || echoes(w.req.Method) {
 		return w.unreadable(surface.Refuse(surface.ReasonHTTPMethod))

@@ -162,6 +162,7 @@ func (s *Service) Ended(h *leash.Hop, e leash.Ending) {
 	if held, ok := h.Subject.(*Held); ok {
 		held.over(s)
 		held.unapprove()
+		held.settle(e.Log)
 		s.renewals.remove(held)
 		if c, _ := held.claims(); c != nil {
 			r.Txn, r.Domain = c.Txn, held.domain

@@ -16,7 +16,7 @@ import (
 // sayDeny writes the answer that refuses w.
 func (s *Service) sayDeny(w *work) {
 	code := s.codes.Get(w.code)
-	d := surface.Denial{RequestID: w.name, Reason: w.reason, Text: w.text}
+	d := surface.Denial{RequestID: w.name, Reason: w.reason, Text: w.text, After: w.after}
 	if w.told() {
 		d.Policy, d.Rule = w.decidedBy()
 		if d.Text == "" && w.verdict.Outcome.Detail != "" {
@@ -74,7 +74,7 @@ func (s *Service) sayAllow(w *work) {
 	if own {
 		remove = append(remove, headerAuthorization)
 	}
-	var metaTo [6]Pair
+	var metaTo [7]Pair
 	w.answer.Allow(set, remove, w.metadata(metaTo[:0]))
 }
 
@@ -84,6 +84,9 @@ func milliseconds(d time.Duration) string { return strconv.FormatInt(max(1, d.Mi
 // metadata is what filters and routes behind Check go by.
 func (w *work) metadata(ps []Pair) []Pair {
 	ps = append(ps, Pair{wire.MetaHopID, w.name}, Pair{wire.MetaHold, w.verdict.Hold})
+	if w.verdict.Meters(&w.hop) {
+		ps = append(ps, Pair{wire.MetaMeter, wire.MeterYes})
+	}
 	if w.hop.Target.Entry == wire.EntryRoute {
 		return ps
 	}

@@ -147,7 +147,11 @@ func (s *Service) refuse(ctx context.Context, w *work) {
 // be recorded is not let in, and one that cannot be entered takes its record
 // back by a denial.
 func (s *Service) admit(ctx context.Context, w *work) bool {
+	if !s.pay(w) {
+		return false
+	}
 	if err := s.write(ctx, w, audit.KindBegin); err != nil {
+		w.unpay()
 		s.cfg.Log.Warn("denied, because it cannot be recorded", "hop", w.name, "error", err)
 		return w.deny(denial.AuditUnavailable)
 	}
@@ -157,7 +161,12 @@ func (s *Service) admit(ctx context.Context, w *work) bool {
 		Relay: w.verdict.Hold == wire.HoldRelay, Upgrade: w.hop.Action.Upgrade,
 		Until: w.now.Add(w.verdict.Lease), Last: w.now.Add(w.verdict.Life), Subject: held,
 	}
+	if held.charge = w.charge; held.charge != nil {
+		held.entry.Uploads, held.budgets = held.charge, w.verdict.Outcome.Duties.Budgets
+	}
+	w.charge = nil
 	if err := s.cfg.Register.Enter(&held.entry); err != nil {
+		held.charge.Cancel()
 		held.over(s)
 		held.unapprove()
 		return w.deny(denial.Overloaded)

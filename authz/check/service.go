@@ -11,6 +11,7 @@ import (
 
 	"github.com/hopgate/hopgate/authz/audit"
 	"github.com/hopgate/hopgate/authz/contain"
+	"github.com/hopgate/hopgate/authz/contain/budget"
 	"github.com/hopgate/hopgate/authz/credential"
 	"github.com/hopgate/hopgate/authz/decide"
 	"github.com/hopgate/hopgate/authz/denial"
@@ -78,7 +79,7 @@ type Egress struct {
 	Names Names
 }
 
-// Config is what a Service needs. Everything but Contained, Leaves, Releases, Canaries
+// Config is what a Service needs. Everything but Contained, Uploads, Leaves, Releases, Canaries
 // and Log is required.
 type Config struct {
 	Tokens   Tokens
@@ -87,6 +88,8 @@ type Config struct {
 	Register *leash.Register
 	// Contained may be nil: nobody is cut off.
 	Contained Contained
+	// Uploads may be nil: rules with budgets allow nothing.
+	Uploads *budget.Book
 	// Leaves may be nil: no TLS is inspected.
 	Leaves Leaves
 	// Releases may be nil: nobody knows how old a release is.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/hopgate/hopgate/authz/audit"
+	"github.com/hopgate/hopgate/authz/contain/budget"
 	"github.com/hopgate/hopgate/authz/credential"
 	"github.com/hopgate/hopgate/authz/decide"
 	"github.com/hopgate/hopgate/authz/denial"
@@ -50,6 +51,8 @@ type work struct {
 	token string
 	// leaf gives back the certificate that was approved; nil: none was.
 	leaf func()
+	// charge is what budgets have for the hop; nil: none counts it.
+	charge *budget.Charge
 	// secrets are those of the target's credentials, in their order.
 	secrets []credential.Secret
 
@@ -60,6 +63,8 @@ type work struct {
 
 	// code, reason and text are why the hop is denied.
 	code, reason, text string
+	// after is in how many seconds it may be tried again; 0: soon.
+	after int64
 
 	answer Answer
 
@@ -129,6 +134,9 @@ type Held struct {
 	tls v1alpha1.TLSDuty
 	// leaf gives back the certificate that was approved; nil: none was.
 	leaf func()
+	// charge is what budgets count of it, budgets are those; nil: none does.
+	charge  *budget.Charge
+	budgets []*policy.Budget
 	// work has what of the request rules may read. It is given back when the
 	// hold opens, which happens once.
 	work *work

@@ -101,6 +101,12 @@ func (v *Verdict) Inspects(h *Hop) bool {
 	return h.Action.Kind == v1alpha1.SurfaceHosts && v.Outcome.Duties.TLS == v1alpha1.TLSInspect
 }
 
+// Meters reports whether the body of h is to be counted as it comes: a budget
+// counts it, and nobody knows how long it is.
+func (v *Verdict) Meters(h *Hop) bool {
+	return h.Action.RequestBytes < 0 && v.Outcome.Duties.Meters()
+}
+
 func (v *Verdict) refuse(code string) { v.Code, v.Life, v.Lease = code, 0, 0 }
 
 // Renewable reports whether a fresher token may move the end of a hop.
@@ -110,7 +116,7 @@ func (v *Verdict) Renewable() bool { return v.Lease < v.Life }
 // is in streams of events and in WebSockets.
 func holdOf(h *Hop, v *Verdict) string {
 	switch {
-	case v.Life <= h.Target.Gateway.Unleashed && !v.Renewable():
+	case v.Life <= h.Target.Gateway.Unleashed && !v.Renewable() && !v.Meters(h):
 		return wire.HoldNone
 	case h.Action.Streams || h.Action.Upgrade:
 		return wire.HoldRelay

@@ -2,6 +2,7 @@ package denial
 
 import (
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/hopgate/hopgate/authz/strictjson"
@@ -60,7 +61,7 @@ func Say(c Code, d surface.Denial, o Occasion) Answer {
 	a.Status = d.Status
 	a.Headers = append(a.Headers, Header{"cache-control", "no-store"})
 	if d.Retry == string(RetryLater) {
-		a.Headers = append(a.Headers, Header{"retry-after", "1"})
+		a.Headers = append(a.Headers, Header{"retry-after", strconv.FormatInt(max(1, d.After), 10)})
 	}
 	if o.Proxy {
 		proxy(c, &a)

@@ -28,6 +28,8 @@ const (
 	ApprovalRequired  = "approval_required"
 	LimitExceeded     = "limit_exceeded"
 	LimitMissing      = "limit_missing"
+	BudgetExhausted   = "budget_exhausted"
+	BudgetChanged     = "budget_changed"
 	NotAvailable      = "not_available"
 	NoRoute           = "no_route"
 	BodyUnreadable    = "body_unreadable"
@@ -99,6 +101,8 @@ func policyCodes() []Code {
 		d(ApprovalRequired, RetryApproval, "a person must approve this first"),
 		d(LimitExceeded, RetryNever, "this asks for more than a rule's limits allow"),
 		d(LimitMissing, RetryNever, "this must say how much it asks for: a rule limits it"),
+		d(BudgetExhausted, RetryLater, "what a rule gives in a window of time is used up: there will be room when Retry-After says"),
+		d(BudgetChanged, RetryLater, "what may be sent by the rule that allows this is limited since it began: begin it again"),
 		d(NotAvailable, RetryNever, "the rule that allows this asks for something that this version of the gateway does not do"),
 	}
 }

@@ -137,10 +137,14 @@ func (s *side) close() {
 // Envoy takes an orderly end for leave to go on without a hold.
 func (h *Holder) Process(stream grpc.ServerStream) error {
 	s := &side{stream: stream, phrases: h.phrases}
-	id, relayed, err := h.opening(stream)
+	id, way, err := h.opening(stream)
 	if err != nil {
 		return h.refuseOr(s, err)
 	}
+	if way == wayMeter {
+		return h.meter(s, id)
+	}
+	relayed := way == wayRelay
 	hop, r := h.open(s, id, relayed)
 	if hop == nil {
 		return h.refuse(s, nil, "unknown or used hop id, or another kind of hold than was ordered")
@@ -167,16 +171,16 @@ func (h *Holder) Process(stream grpc.ServerStream) error {
 type badOpening struct{ error }
 
 // opening reads the first message.
-func (h *Holder) opening(stream grpc.ServerStream) (id ID, relayed bool, err error) {
+func (h *Holder) opening(stream grpc.ServerStream) (id ID, w way, err error) {
 	var first said
 	defer first.free()
 	if err := stream.RecvMsg(&first); err != nil {
-		return ID{}, false, err
+		return ID{}, wayLeash, err
 	}
-	if id, relayed, err = hopOf(&first); err != nil {
-		return ID{}, false, badOpening{err}
+	if id, w, err = hopOf(&first); err != nil {
+		return ID{}, wayLeash, badOpening{err}
 	}
-	return id, relayed, nil
+	return id, w, nil
 }
 
 // refuseOr refuses what was said, where something was.
@@ -275,21 +279,33 @@ func errClosed(err error) error {
 	return err
 }
 
+// way is what a side stream carries.
+type way uint8
+
+const (
+	wayLeash way = iota // no body
+	wayRelay            // the answer's
+	wayMeter            // the request's; it holds nothing
+)
+
 // hopOf reads the hop id that Check put into dynamic metadata, which no
-// client can write, and whether the answer's body comes with the hold.
-func hopOf(m *said) (id ID, relayed bool, err error) {
+// client can write, and which body comes with the side stream.
+func hopOf(m *said) (id ID, w way, err error) {
+	const none, streamed = procfilterv3.ProcessingMode_NONE, procfilterv3.ProcessingMode_FULL_DUPLEX_STREAMED
 	if m.kind != kindRequestHeaders {
-		return ID{}, false, errors.New("a hold must open with the request's headers")
+		return ID{}, wayLeash, errors.New("a hold must open with the request's headers")
 	}
-	switch m.mode {
-	case procfilterv3.ProcessingMode_NONE:
-	case procfilterv3.ProcessingMode_FULL_DUPLEX_STREAMED:
-		relayed = true
+	switch {
+	case m.mode == none && m.requestMode == none:
+	case m.mode == streamed && m.requestMode == none:
+		w = wayRelay
+	case m.mode == none && m.requestMode == streamed:
+		w = wayMeter
 	default:
-		return ID{}, false, errors.New("a hold carries a body in a mode that was not ordered: " + m.mode.String())
+		return ID{}, wayLeash, errors.New("a hold carries bodies in modes that were not ordered: " + m.requestMode.String() + ", " + m.mode.String())
 	}
 	id, err = ParseID(string(m.hop))
-	return id, relayed, err
+	return id, w, err
 }
 
 // immediate ends a hop by an answer, or breaks off the one that flows.

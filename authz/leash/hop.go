@@ -27,6 +27,8 @@ type Hop struct {
 	Relay, Upgrade bool
 	// Canary is true of hopgate's own hops, of which nobody is told.
 	Canary bool
+	// Uploads counts what the client sends; nil: nobody does.
+	Uploads Uploads
 	// Subject is what the decider needs to judge the hop again.
 	Subject any
 
@@ -46,6 +48,15 @@ type Hop struct {
 	down    bool          // guarded by the register's shard; the gateway went down first
 	left    bool          // guarded by the register's shard; nobody waited for the decision
 	unkeyed bool          // guarded by the register's shard; found by every key, and not asked for its own until it is renamed
+}
+
+// Uploads counts the bytes of a request's body.
+type Uploads interface {
+	// Take counts n bytes that are about to be sent on, and reports whether they
+	// may be.
+	Take(n int) bool
+	// Saw is told how many there were by now.
+	Saw(total uint64)
 }
 
 type state uint32

@@ -76,6 +76,8 @@ func howOfDetail(d string) audit.End {
 		return audit.EndRevoked
 	case wire.DetailQuarantined:
 		return audit.EndQuarantined
+	case wire.DetailLimit:
+		return audit.EndLimit
 	case wire.DetailShutdown:
 		return audit.EndShutdown
 	case holdMissing:

@@ -16,6 +16,7 @@ import (
 
 	"github.com/hopgate/hopgate/authz/rawproto"
 	"github.com/hopgate/hopgate/gateway/api/wire"
+	"github.com/hopgate/hopgate/internal/testproto"
 )
 
 // report is what an entry tells.
@@ -113,7 +114,7 @@ func TestReports(t *testing.T) {
 		switch {
 		case i < 5000 && !holdReports(t, b):
 			t.Fatalf("not read: %x", b)
-		case i >= 5000 && holdReports(t, d.mutate(b)):
+		case i >= 5000 && holdReports(t, testproto.Mutate(d.Rand, b, d.log())):
 			compared++
 		}
 	}

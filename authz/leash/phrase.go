@@ -2,6 +2,7 @@ package leash
 
 import (
 	"google.golang.org/grpc/mem"
+	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/hopgate/hopgate/authz/rawproto"
 )
@@ -11,7 +12,9 @@ import (
 const (
 	fieldRequestHeaders   = 1
 	fieldResponseHeaders  = 2
+	fieldRequestBody      = 3
 	fieldResponseBody     = 4
+	fieldRequestTrailers  = 5
 	fieldResponseTrailers = 6
 
 	// A response to headers or to a body holds a CommonResponse.
@@ -44,7 +47,7 @@ func newPhrase(b []byte) *phrase {
 
 // phrases are the responses by which what Envoy has said goes on as it is.
 type phrases struct {
-	leash, relay, headers, trailers *phrase
+	leash, relay, headers, trailers, requestTrailers *phrase
 }
 
 func newPhrases() *phrases {
@@ -56,6 +59,8 @@ func newPhrases() *phrases {
 		relay:    newPhrase(rawproto.AppendMessage(nil, fieldRequestHeaders, rawproto.AppendMessage(nil, fieldCommon, plain))),
 		headers:  newPhrase(rawproto.AppendMessage(nil, fieldResponseHeaders, nil)),
 		trailers: newPhrase(rawproto.AppendMessage(nil, fieldResponseTrailers, nil)),
+
+		requestTrailers: newPhrase(rawproto.AppendMessage(nil, fieldRequestTrailers, nil)),
 	}
 }
 
@@ -104,7 +109,11 @@ func passOn(m *said) *passage {
 	}
 	mutation := rawproto.SizeMessage(fieldStreamed, streamed)
 	common := rawproto.SizeMessage(fieldBodyMutation, mutation)
-	b := rawproto.AppendLength(p.space[:0:headSpace], fieldResponseBody, rawproto.SizeMessage(fieldCommon, common))
+	about := protowire.Number(fieldResponseBody)
+	if m.kind == kindRequestBody {
+		about = fieldRequestBody
+	}
+	b := rawproto.AppendLength(p.space[:0:headSpace], about, rawproto.SizeMessage(fieldCommon, common))
 	b = rawproto.AppendLength(b, fieldCommon, common)
 	b = rawproto.AppendLength(b, fieldBodyMutation, mutation)
 	b = rawproto.AppendLength(b, fieldStreamed, streamed)

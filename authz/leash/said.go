@@ -56,8 +56,8 @@ var (
 type said struct {
 	kind kind
 	naming
-	// mode is that of the answer's body.
-	mode procfilterv3.ProcessingMode_BodySendMode
+	// mode is that of the answer's body, requestMode that of the request's.
+	mode, requestMode procfilterv3.ProcessingMode_BodySendMode
 	// status, contentType and contentEncoding are headers.
 	status, contentType, contentEncoding []byte
 	// body is a piece of a body; end: the last one.
@@ -270,10 +270,15 @@ func (e *mapEntry) field(num protowire.Number, v rawproto.Value) error {
 }
 
 func (m *said) config(num protowire.Number, v rawproto.Value) error {
-	if num != 2 {
+	mode := procfilterv3.ProcessingMode_BodySendMode(int32(v.Number)) // as proto.Unmarshal cuts it
+	switch num {
+	case 1:
+		m.requestMode = mode
+	case 2:
+		m.mode = mode
+	default:
 		return nil
 	}
-	m.mode = procfilterv3.ProcessingMode_BodySendMode(int32(v.Number)) // as proto.Unmarshal cuts it
 	return v.Expect(protowire.VarintType)
 }
 

@@ -18,6 +18,7 @@ import (
 
 	"github.com/hopgate/hopgate/authz/rawproto"
 	"github.com/hopgate/hopgate/gateway/api/wire"
+	"github.com/hopgate/hopgate/internal/testproto"
 )
 
 // sight is what a view tells, in texts.
@@ -198,45 +199,22 @@ func TestSightOfMessages(t *testing.T) {
 func TestSightOfMutations(t *testing.T) {
 	t.Parallel()
 	d := dice{rand.New(rand.NewPCG(3, 4))}
-	compared := 0
-	for range 20_000 {
+	message := func() []byte {
 		b, err := proto.MarshalOptions{Deterministic: true}.Marshal(d.message())
 		if err != nil {
 			t.Fatal(err)
 		}
-		if holdSight(t, d.mutate(b)) {
+		return b
+	}
+	compared := 0
+	for range 20_000 {
+		if holdSight(t, testproto.Mutate(d.Rand, message(), message())) {
 			compared++
 		}
 	}
 	if compared < 2000 {
 		t.Errorf("only %d of 20000 mutations were compared", compared)
 	}
-}
-
-// mutate changes a message as an attacker would who owned its bytes.
-func (d dice) mutate(b []byte) []byte {
-	for range 1 + d.IntN(3) {
-		if len(b) == 0 {
-			return b
-		}
-		i := d.IntN(len(b))
-		j := i + d.IntN(len(b)-i)
-		switch d.IntN(6) {
-		case 0:
-			b[i] ^= 1 << d.IntN(8)
-		case 1:
-			b[i] = byte(d.Uint32())
-		case 2:
-			b = append(b[:i], b[j:]...)
-		case 3:
-			b = append(b[:j:j], b[i:]...)
-		case 4:
-			b = b[:i]
-		case 5:
-			b = append(b, b...)
-		}
-	}
-	return b
 }
 
 // FuzzSaid holds the view against proto.Unmarshal.

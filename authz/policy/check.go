@@ -104,6 +104,9 @@ func (k *checker) rule(at *field.Path, in *v1alpha1.AccessRule) *rule {
 		k.unknown(at.Child("action"), in.Action, v1alpha1.ActionAllow, v1alpha1.ActionDeny, v1alpha1.ActionAsk)
 	}
 	r.duties = k.duties(at.Child("with"), in)
+	if in.With != nil {
+		r.duties.Budgets = k.budget(at.Child("with", "limits"), r, in.With.Limits)
+	}
 	if len(r.to.tools) > 0 {
 		r.signature = k.signature(in)
 	}

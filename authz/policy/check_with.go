@@ -166,4 +166,10 @@ func (k *checker) limits(at *field.Path, in *v1alpha1.LimitDuty, kind v1alpha1.S
 		}
 		d.RequestBytes = *n
 	}
+	if n := in.HeadBytes; n != nil {
+		if *n < 1 {
+			k.invalid(at.Child("headBytes"), "it is at least 1")
+		}
+		d.HeadBytes = *n
+	}
 }

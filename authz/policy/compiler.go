@@ -108,6 +108,9 @@ func (c *Compiler) compile(p *feedv1.Policy) compiled {
 	}
 	for _, r := range out.rules {
 		r.policy, r.report = p.Key, p.Mode == v1alpha1.ModeReport
+		for _, b := range r.duties.Budgets {
+			b.Policy = p.Key
+		}
 	}
 	return out
 }

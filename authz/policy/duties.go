@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"slices"
 	"time"
 
 	"github.com/hopgate/hopgate/authz/surface"
@@ -24,6 +25,10 @@ type Duties struct {
 	OutputTokens int64
 	// RequestBytes is the most that a body may have; -1: no limit.
 	RequestBytes int64
+	// HeadBytes is the most that a head may have; 0: no limit.
+	HeadBytes int64
+	// Budgets are those of all rules that give one: each holds.
+	Budgets []*Budget
 }
 
 // defaultModelStream is how long a model's answer may take where no rule says
@@ -56,6 +61,12 @@ func (d *Duties) merge(o *Duties) {
 	d.Max = smallest(d.Max, o.Max, 0)
 	d.OutputTokens = smallest(d.OutputTokens, o.OutputTokens, 0)
 	d.RequestBytes = smallest(d.RequestBytes, o.RequestBytes, -1)
+	d.HeadBytes = smallest(d.HeadBytes, o.HeadBytes, 0)
+	for _, b := range o.Budgets {
+		if !slices.Contains(d.Budgets, b) {
+			d.Budgets = append(slices.Clip(d.Budgets), b) // a rule's own list is not to be written to
+		}
+	}
 }
 
 // stricter is a or b, whichever stands first in order. A value that is not in
@@ -84,6 +95,8 @@ func smallest[T int64 | time.Duration](a, b, none T) T {
 // keeps them.
 func (d *Duties) exceeded(a *surface.Action) string {
 	switch {
+	case d.HeadBytes > 0 && a.HeadBytes > d.HeadBytes:
+		return CodeLimitExceeded
 	case d.RequestBytes >= 0 && a.RequestBytes < 0:
 		return CodeLimitMissing
 	case d.RequestBytes >= 0 && a.RequestBytes > d.RequestBytes:

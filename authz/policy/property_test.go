@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"reflect"
 	"slices"
 	"testing"
 
@@ -162,7 +163,7 @@ func TestReportNeverChanges(t *testing.T) {
 		for range hops {
 			target, q := r.target(), r.question()
 			b, a := before.Levels(target).Decide(q, nil), after.Levels(target).Decide(q, nil)
-			if a.Effect != b.Effect || a.Code != b.Code || a.Rule != b.Rule || a.Duties != b.Duties {
+			if a.Effect != b.Effect || a.Code != b.Code || a.Rule != b.Rule || !reflect.DeepEqual(a.Duties, b.Duties) {
 				t.Errorf("%v %v %s became %v %v %s", b.Effect, b.Code, b.Rule, a.Effect, a.Code, a.Rule)
 			}
 		}

@@ -45,6 +45,8 @@ type Action struct {
 	Inspected bool
 	// RequestBytes is the length of the body; -1: not known.
 	RequestBytes int64
+	// HeadBytes is what the request takes besides its body.
+	HeadBytes int64
 	// OutputTokens is what a model call asks for at most; 0: it does not say.
 	OutputTokens int64
 }

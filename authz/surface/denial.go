@@ -22,6 +22,8 @@ type Denial struct {
 	RequestID string
 	// Retry is never, after_approval, after_renewal or later.
 	Retry string
+	// After is when to try again, in seconds, where Retry is later; 0: soon.
+	After int64
 	// Policy and Rule are what decided; for verified callers only.
 	Policy, Rule string
 }

@@ -54,14 +54,14 @@ func (sh shape) tunnelled() bool { return sh == shapeInner || sh == shapeInspect
 func chain(sh shape, c cache, s Settings) []Filter {
 	switch sh {
 	case shapeCaptureTLS:
-		return []Filter{authz(sh, s), target(), holdHeaders(), holdRelay()}
+		return []Filter{authz(sh, s), target(), holdHeaders(), holdRelay(), meter()}
 	case shapeProxy, shapeCaptureHTTP:
-		return []Filter{authz(sh, s), target(), holdHeaders(), holdRelay(), proxyForward(cacheGuard, s), proxyForward(cacheInside, s)}
+		return []Filter{authz(sh, s), target(), holdHeaders(), holdRelay(), meter(), proxyForward(cacheGuard, s), proxyForward(cacheInside, s)}
 	case shapeInner:
-		return []Filter{authz(sh, s), holdHeaders(), holdRelay(), forward(sh, c, s)}
+		return []Filter{authz(sh, s), holdHeaders(), holdRelay(), meter(), forward(sh, c, s)}
 	case shapeInspect:
-		return []Filter{authz(sh, s), identity(), holdHeaders(), holdRelay(), forward(sh, c, s)}
+		return []Filter{authz(sh, s), identity(), holdHeaders(), holdRelay(), meter(), forward(sh, c, s)}
 	default:
-		return []Filter{authz(sh, s), holdHeaders(), holdRelay(), forward(sh, cacheGuard, s), forward(sh, cacheInside, s)}
+		return []Filter{authz(sh, s), holdHeaders(), holdRelay(), meter(), forward(sh, cacheGuard, s), forward(sh, cacheInside, s)}
 	}
 }

@@ -10,6 +10,7 @@ import (
 const (
 	filterHoldHeaders = "hold.headers"
 	filterHoldRelay   = "hold.relay"
+	filterMeter       = "meter"
 )
 
 // holdHeaders is the leash: a side stream without bodies that lives as long
@@ -40,6 +41,20 @@ func holdRelay() Filter {
 	p.ForwardRules.AllowedHeaders = nothingBut(":status", "content-type", "content-encoding")
 	p.MetadataOptions.ReceivingNamespaces = &procv3.MetadataOptions_MetadataNamespaces{Untyped: []string{wire.EndNamespace}}
 	return Filter{Name: filterHoldRelay, Config: unless(skip, "envoy.filters.http.ext_proc", p)}
+}
+
+// meter carries the request's body through the guard, which counts it and lets
+// no more pass than a budget has room for. It holds nothing: that is the leash's,
+// which it stands behind, and which ends the hop.
+func meter() Filter {
+	skip := not(metadataIs(wire.MetaMeter, wire.MeterYes))
+	return Filter{Name: filterMeter, Config: unless(skip, "envoy.filters.http.ext_proc", holdProcessor(&procv3.ProcessingMode{
+		RequestHeaderMode:   procv3.ProcessingMode_SEND,
+		ResponseHeaderMode:  procv3.ProcessingMode_SKIP,
+		RequestBodyMode:     procv3.ProcessingMode_FULL_DUPLEX_STREAMED,
+		RequestTrailerMode:  procv3.ProcessingMode_SEND, // Envoy wants it with this mode of bodies
+		ResponseTrailerMode: procv3.ProcessingMode_SKIP,
+	}))}
 }
 
 func holdProcessor(mode *procv3.ProcessingMode) *procv3.ExternalProcessor {

@@ -159,6 +159,34 @@ func TestExactlyOneHold(t *testing.T) {
 	}
 }
 
+// TestMeters: a meter runs where Check says so and nowhere else, reads nothing
+// but requests, and fails closed.
+func TestMeters(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		said map[string]string
+		want bool
+	}{
+		{nil, false},
+		{map[string]string{wire.MetaMeter: wire.MeterYes}, true},
+		{map[string]string{wire.MetaMeter: wire.MeterYes, wire.MetaHold: wire.HoldRelay}, true},
+		{map[string]string{wire.MetaMeter: "YES"}, false},
+		{map[string]string{"other": wire.MeterYes}, false},
+	} {
+		if got := runs(t, filterMeter, tt.said); got != tt.want {
+			t.Errorf("%v: the meter runs: %v", tt.said, got)
+		}
+	}
+	p := all[*procv3.ExternalProcessor](t)[filterMeter][0]
+	m := p.GetProcessingMode()
+	if p.GetFailureModeAllow() || p.GetObservabilityMode() || p.GetAllowModeOverride() || m.GetRequestBodyMode() != procv3.ProcessingMode_FULL_DUPLEX_STREAMED {
+		t.Error("the meter can be left")
+	}
+	if m.GetResponseBodyMode() != procv3.ProcessingMode_NONE || m.GetResponseHeaderMode() != procv3.ProcessingMode_SKIP {
+		t.Error("the meter reads answers")
+	}
+}
+
 func TestProxiesResolveByOneCache(t *testing.T) {
 	t.Parallel()
 	for mode, want := range map[string]string{

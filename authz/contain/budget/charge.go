@@ -1,5 +1,7 @@
 package budget
 
+import "time"
+
 // Charge is what one hop is counted for while it lives.
 type Charge struct {
 	book *Book
@@ -68,9 +70,19 @@ func (c *Charge) End(total uint64, known bool) {
 			c.parts[i].account.giveBack(c.body-n, c.parts[i].at)
 		}
 	} else if known && n > c.body {
-		c.sent(n - c.body)
+		c.count(n-c.body, c.book.cfg.Now()) // who goes on finds out with the next piece
 	}
 	c.leave()
+}
+
+// Cancel takes back a hop that has not begun after all.
+func (c *Charge) Cancel() {
+	if c == nil {
+		return
+	}
+	c.book.mu.Lock()
+	defer c.book.mu.Unlock()
+	c.undo()
 }
 
 func (c *Charge) take(n int64) (ok bool, cut []func()) {
@@ -87,11 +99,7 @@ func (c *Charge) take(n int64) (ok bool, cut []func()) {
 			return false, c.book.exhausted(p.account)
 		}
 	}
-	for i := range c.parts {
-		c.parts[i].add(n)
-	}
-	c.body += n
-	c.book.bytes.Add(float64(n))
+	c.count(n, now)
 	return true, nil
 }
 
@@ -102,18 +110,23 @@ func (p *part) add(n int64) {
 
 // sent counts what is gone already; mu is held.
 func (c *Charge) sent(n int64) (cut []func()) {
-	now := c.book.cfg.Now()
-	c.body = plus(c.body, n)
-	c.book.bytes.Add(float64(n))
+	c.count(n, c.book.cfg.Now())
 	for i := range c.parts {
-		p := &c.parts[i]
-		p.account.turn(now)
-		p.add(n)
-		if p.account.used() > p.limit {
+		if p := &c.parts[i]; p.account.used() > p.limit {
 			cut = append(cut, c.book.exhausted(p.account)...)
 		}
 	}
 	return cut
+}
+
+// count counts n bytes more of the body; mu is held.
+func (c *Charge) count(n int64, now time.Time) {
+	for i := range c.parts {
+		c.parts[i].account.turn(now)
+		c.parts[i].add(n)
+	}
+	c.body = plus(c.body, n)
+	c.book.bytes.Add(float64(n))
 }
 
 // exhausted are those that are to be cut, for an account that has no room left;

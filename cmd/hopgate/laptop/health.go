@@ -110,6 +110,6 @@ func registry(l *Laptop) *prometheus.Registry {
 		last, _ := l.guard.Canaries()
 		return last.Took.Seconds()
 	})
-	r.MustRegister(l.guard.Decisions())
+	r.MustRegister(l.guard.Decisions(), l.guard.Budgets())
 	return r
 }

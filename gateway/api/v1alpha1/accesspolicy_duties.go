@@ -104,4 +104,27 @@ type LimitDuty struct {
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	RequestBytes *int64 `json:"requestBytes,omitempty"`
+	// HeadBytes is the most that the request may take besides its body: method,
+	// path with its query, host and headers.
+	//
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	HeadBytes *int64 `json:"headBytes,omitempty"`
+	// UploadBytes is the most that one agent may send by this rule in a window:
+	// heads and bodies, and what tunnels and streams carry while they do.
+	//
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	UploadBytes *int64 `json:"uploadBytes,omitempty"`
+	// DistinctNames is how many different hosts one agent may go to by this rule
+	// in a window.
+	//
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=10000
+	DistinctNames *int64 `json:"distinctNames,omitempty"`
+	// Window is that of uploadBytes and distinctNames: 1s to 168h. Absent: 1h.
+	//
+	// +optional
+	Window *gatewayv1.Duration `json:"window,omitempty"`
 }

@@ -13,6 +13,8 @@ const (
 	MetaHopID = "hop_id"
 	// MetaHold says how the hop is held: a Hold value.
 	MetaHold = "hold"
+	// MetaMeter is MeterYes where the request's body is counted as it comes.
+	MetaMeter = "meter"
 	// MetaMode chooses the route on Proxy listeners: a Mode value.
 	MetaMode = "mode"
 	// MetaHost is the canonical host to dial; IPv6 in brackets.
@@ -29,6 +31,9 @@ const (
 	HoldRelay   = "relay"
 	HoldNone    = "none"
 )
+
+// MeterYes is the value of MetaMeter; a missing or odd one means no.
+const MeterYes = "yes"
 
 // Values of MetaMode.
 const (
@@ -95,6 +100,8 @@ const (
 	DetailRevoked = "hop_revoked"
 	// DetailQuarantined is a cut by a quarantine.
 	DetailQuarantined = "hop_quarantined"
+	// DetailLimit is a cut by a budget.
+	DetailLimit = "hop_limit"
 	// DetailShutdown is a cut because the gateway goes down.
 	DetailShutdown = "hop_shutdown"
 	DetailDeadline = "upstream_max_stream_duration_reached"
