@@ -13,6 +13,8 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/structpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/hopgate/hopgate/internal/testproto"
 )
 
 // roll makes messages of all that Envoy may send, and of what it never does.
@@ -143,38 +145,6 @@ func TestViewOfMessages(t *testing.T) {
 	}
 }
 
-// mutate changes a message as an attacker would who owned its bytes: bits,
-// bytes, pieces cut, doubled, and joined to those of another.
-func (r roll) mutate(b, other []byte) []byte {
-	b = bytes.Clone(b)
-	for range 1 + r.IntN(3) {
-		if len(b) == 0 {
-			return other
-		}
-		i := r.IntN(len(b))
-		j := i + r.IntN(len(b)-i)
-		switch r.IntN(8) {
-		case 0:
-			b[i] ^= 1 << r.IntN(8)
-		case 1:
-			b[i] = byte(r.Uint32())
-		case 2:
-			b = append(b[:i], b[j:]...)
-		case 3:
-			b = append(b[:j:j], b[i:]...)
-		case 4:
-			b = b[:i]
-		case 5: // one message behind the other is both, merged
-			b = append(b, other...)
-		case 6:
-			b = append(append(bytes.Clone(b[:i]), byte(r.Uint32())), b[i:]...)
-		case 7: // another type for a field of the same number
-			b[i] = b[i]&^7 | byte(r.IntN(6))
-		}
-	}
-	return b
-}
-
 // TestViewOfMutations is the differential of 20,000 mutations.
 func TestViewOfMutations(t *testing.T) {
 	t.Parallel()
@@ -189,7 +159,7 @@ func TestViewOfMutations(t *testing.T) {
 	}
 	compared := 0
 	for range 20_000 {
-		if holdView(t, r.mutate(seeds[r.IntN(len(seeds))], seeds[r.IntN(len(seeds))])) {
+		if holdView(t, testproto.Mutate(r.Rand, seeds[r.IntN(len(seeds))], seeds[r.IntN(len(seeds))])) {
 			compared++
 		}
 	}
