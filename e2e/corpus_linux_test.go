@@ -1,250 +1,312 @@
 package e2e
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
-	"io"
-	"net"
-	"net/http"
+	"maps"
 	"net/netip"
+	"net/url"
 	"os"
-	"path/filepath"
-	"strconv"
+	"slices"
 	"strings"
 	"testing"
+	"text/tabwriter"
 
-	"github.com/hopgate/hopgate/authz/audit"
+	places "github.com/hopgate/hopgate/authz/surface/egress"
+	"github.com/hopgate/hopgate/cmd/hopgate/laptop"
+	"github.com/hopgate/hopgate/internal/testcorpus"
 	"github.com/hopgate/hopgate/internal/testenv"
 	"github.com/hopgate/hopgate/internal/testgateway"
 )
 
-// attempt is one row of the corpus of attempts to get out, which the packages
-// below this one are held to too: the same row must fare alike everywhere.
-type attempt struct {
-	ID     string   `json:"id"`
-	Expect string   `json:"expect"`
-	Target *string  `json:"target"`
-	Host   *string  `json:"host"`
-	Path   string   `json:"path"`
-	Inside []string `json:"inside"`
-	Hosts  []string `json:"hosts"`
-	LeftTo string   `json:"left_to"`
-	Gives  string   `json:"gives"`
-	Why    string   `json:"why"`
+// levels at which rows are tried, in order: the functions that read names and
+// paths, a decision without an Envoy, and a real Envoy.
+var levels = []string{"unit", "check", "envoy"}
+
+// trial is all that rows are tried by.
+type trial struct {
+	*looking
+	fixtures *fixtures
+	world    *everywhere
+	decider  *decider
+	excuses  map[string]string
 }
 
-func corpus(t testing.TB) []attempt {
+func newTrial(t *testing.T, rows []testcorpus.Row) *trial {
 	t.Helper()
-	raw, err := os.ReadFile(filepath.Join(testenv.Root(t), "authz", "surface", "egress", "testdata", "corpus.jsonl"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var out []attempt
-	for line := range bytes.Lines(raw) {
-		var a attempt
-		if err := json.Unmarshal(line, &a); err != nil {
-			t.Fatal(err)
-		}
-		out = append(out, a)
-	}
-	return out
+	x := &trial{fixtures: build(t, rows), world: newEverywhere(t, portsOf(rows)), excuses: testcorpus.Excuses(t)}
+	x.looking = &looking{Gateway: testgateway.New(t, x.fixtures.objects())}
+	x.makeCA(t)
+	x.Launch(func(c *laptop.Config) {
+		c.Getenv = func(k string) string { return map[string]string{"SSL_CERT_FILE": x.world.file}[k] }
+	})
+	testenv.Wait(t, "the gateway to be ready", x.Ready)
+	x.decider = newDecider(t, x.Gateway)
+	return x
 }
 
-// exits are the settings by which a row wants to get out, and one host more
-// that shows when they are in force.
-func (a attempt) exits(resolver, marker string) string {
-	hosts := []string{"{name: " + marker + ", addresses: [10.96.0.8], ports: [443]}"}
-	for _, h := range a.Hosts {
-		hosts = append(hosts, "{name: "+h+", addresses: [10.96.0.7], ports: [443]}")
-	}
-	var ranges []string
-	for _, r := range a.Inside {
-		ranges = append(ranges, strconv.Quote(r))
-	}
-	return fmt.Sprintf("egress: {resolvers: [%q], insideRanges: [%s], hosts: [%s]}", resolver, strings.Join(ranges, ", "), strings.Join(hosts, ", "))
-}
-
-// request is what a raw client writes. A row without a destination is one
-// about its path.
-func (a attempt) request(auth string) string {
-	path := a.Path
-	if path == "" {
-		path = "/"
-	}
-	switch {
-	case a.Target != nil:
-		return "CONNECT " + *a.Target + " HTTP/1.1\r\nHost: allowed.example\r\n" + auth + "\r\n"
-	case a.Host != nil:
-		return "GET " + path + " HTTP/1.1\r\nHost: " + *a.Host + "\r\n" + auth + "\r\n"
-	default:
-		return "GET http://allowed.example" + path + " HTTP/1.1\r\nHost: allowed.example\r\n" + auth + "\r\n"
-	}
-}
-
-// ports are all that rows name: somebody listens there.
-func ports(rows []attempt) []uint16 {
-	seen := map[uint16]bool{80: true, 443: true}
-	out := []uint16{80, 443}
-	for _, a := range rows {
-		for _, s := range []*string{a.Target, a.Host} {
-			if s == nil {
-				continue
-			}
-			n, err := strconv.ParseUint((*s)[strings.LastIndex(*s, ":")+1:], 10, 16)
-			if p := uint16(n); err == nil && p != 0 && !seen[p] {
-				seen[p] = true
-				out = append(out, p)
-			}
-		}
-	}
-	return out
-}
-
-// listedRule is all that rows get which rules must stop.
-const listedRule = `{name: listed, from: {agents: [{name: listed}]}, to: {type: Hosts, hosts: [{names: ["**.allowed.example"]}]}, action: Allow, with: {tls: Opaque}}`
-
-// TestCorpus sends each attempt to get out through a real Envoy, byte for byte,
-// to a gateway whose rules let everything pass that rules can: no byte may come
-// where it should not, and what is allowed must come where it says.
+// TestCorpus tries each attempt to get out at three levels, and prints one
+// table. At a real Envoy no byte may come where the verdict forbids it, and
+// what is allowed must come where it says. A verdict that differs fails, but
+// for rows that are excused: and an excuse that is not needed fails as well.
 func TestCorpus(t *testing.T) {
 	t.Parallel()
 	if !ownInternet(t) {
 		return
 	}
-	rows := corpus(t)
-	all := ports(rows)
-	r := rowsRun{world: newInternet(t, all...), zone: newZone(t)}
-	r.zone.otherwise("198.200.0.1")
-	r.g = openGateway(t, r.zone, strings.ReplaceAll(fmt.Sprint(all), " ", ", "))
-	r.g.Write("listed.yaml", policy("listed", listedRule))
-	r.all, r.listed = r.g.Token(), r.g.Token(agent("listed"))
-	r.settle(t, attempt{})
-	for _, a := range rows {
-		if a.LeftTo == "envoy" {
-			continue // it is about bytes that the row does not have
+	sets := testcorpus.Sets(t)
+	var rows []testcorpus.Row
+	for _, s := range sets {
+		rows = append(rows, s.Rows...)
+	}
+	x := newTrial(t, rows)
+	for _, s := range sets {
+		p := &page{counts: map[string]*[3]count{}}
+		for i := range s.Rows {
+			x.try(t, &s.Rows[i], p)
 		}
-		t.Run(a.ID, func(t *testing.T) { r.run(t, a) })
-	}
-	if r.opened < 25 {
-		t.Errorf("only %d attempts came through, so that little was tried", r.opened)
+		p.judge(t, s, x.excuses)
+		fmt.Fprintf(os.Stdout, "%s\n%s\n", s.Name, p)
 	}
 }
 
-// rowsRun sends rows, one after the other.
-type rowsRun struct {
-	g           *testgateway.Gateway
-	world       *internet
-	zone        *zone
-	all, listed string // tokens
-	exits       string // those that are in force
-	settled     int    // how often they changed
-	opened      int    // rows that came through
-}
-
-// run sends one row, and looks at what became of it.
-func (r *rowsRun) run(t *testing.T, a attempt) {
-	r.settle(t, a)
-	token := r.all
-	if a.LeftTo == "policy" {
-		token = r.listed
-	}
-	before := len(r.world.visits())
-	status, at := r.send(t, a.request(proxyAuth(token)), a.Target != nil)
-	visits := r.world.visits()[before:]
+// try tries one row at each level.
+func (x *trial) try(t *testing.T, r *testcorpus.Row, p *page) {
+	u := r.Unit()
 	switch {
-	case a.Expect == "allow" && (status != http.StatusOK || len(visits) != 1):
-		t.Errorf("%s: answer %d, connections to %v", a.Why, status, visits)
-	case a.Expect == "allow":
-		r.opened++
-		r.compare(t, a, at)
-	case a.Target == nil && status == http.StatusOK:
-		r.readAlike(t, visits)
-	case status == http.StatusOK || len(visits) > 0:
-		t.Errorf("%s: answer %d, connections to %v", a.Why, status, visits)
+	case r.Rules.EncodedSlash && r.Expect == testcorpus.Allow:
+		p.note(r, 0, "", noSlashes)
+	case u.Refused != "":
+		p.note(r, 0, testcorpus.Deny, u.Refused)
+	case u.Silent != "" || r.Expect == testcorpus.Deny:
+		p.note(r, 0, "", cmpOr(u.Silent, "well formed: rules, names or bytes decide"))
+	default:
+		p.note(r, 0, testcorpus.Allow, "")
 	}
-}
-
-// settle has the settings of a row in force.
-func (r *rowsRun) settle(t *testing.T, a attempt) {
-	t.Helper()
-	want := a.exits("", "")
-	if want == r.exits {
+	if why := needs(r); why != "" {
+		p.note(r, 1, "", why)
+		p.note(r, 2, "", why)
 		return
 	}
-	r.exits = want
-	r.settled++
-	marker := fmt.Sprintf("marker-%d.example", r.settled)
-	r.g.Write("config.yaml", config(a.exits(r.zone.addr.String(), marker)))
-	testenv.Wait(t, "the settings to be in force", func() bool {
-		status, at := r.send(t, "CONNECT "+marker+":443 HTTP/1.1\r\nHost: x\r\n"+proxyAuth(r.all)+"\r\n", true)
-		return status == http.StatusOK && at == "10.96.0.8:443"
-	})
+	f := x.fixtures.of[r.ID]
+	token := x.Token(agent(f.agent))
+	verdict, note := x.decider.decide(r, f, token)
+	p.note(r, 1, verdict, note)
+	verdict, note = x.envoy(t, r, f, token)
+	p.note(r, 2, verdict, note)
 }
 
-// send writes a request as it is, and asks who is at the other end.
-func (r *rowsRun) send(t *testing.T, request string, isTunnel bool) (status int, at string) {
-	t.Helper()
-	c := dial(t, r.g.Proxy)
-	defer c.Close()
-	if _, err := io.WriteString(c, request); err != nil {
-		return 0, ""
+func cmpOr(a, b string) string {
+	if a != "" {
+		return a
 	}
-	method := http.MethodGet
-	if isTunnel {
-		method = http.MethodConnect
+	return b
+}
+
+// noSlashes is why a row is not tried.
+const noSlashes = "no rule opens encoded slashes"
+
+// needs says what a row asks for that is not tried here; empty: nothing.
+func needs(r *testcorpus.Row) string {
+	s := &r.Setup
+	switch {
+	case len(r.Rules.Unknown)+len(s.Unknown()) > 0:
+		return "not understood: " + strings.Join(append(slices.Clone(r.Rules.Unknown), s.Unknown()...), "; ")
+	case r.Client == testcorpus.TLS || r.Client == testcorpus.HTTP:
+		return "redirected traffic: e2e/capture_test.go"
+	case r.Client == testcorpus.DNS:
+		return "names for agents: e2e/dns_test.go"
+	case s.BytesUp > 0:
+		return "a budget of bytes: e2e/exfil_test.go"
+	case s.AgeHours > 0 || s.SHA512 != "" || slices.Contains(r.Rules.Wants, "provenance required"):
+		return "what a package is: e2e/packages_test.go"
+	case s.Contains != "":
+		return "answers are not searched for secrets"
+	case s.Limit != "":
+		return "detectors come later"
+	case slices.ContainsFunc(r.Rules.Wants, func(w string) bool { return strings.HasPrefix(w, "request header limit") }):
+		return "there are no limits of headers but Envoy's"
+	case r.Rules.EncodedSlash && r.Expect == testcorpus.Allow:
+		return noSlashes
+	case s.Event == "decision service down":
+		return "the whole gateway is stopped: e2e/faults_test.go"
+	case s.ParentProxy != "":
+		return "there is no parent proxy"
 	}
-	res, err := http.ReadResponse(c.r, &http.Request{Method: method})
+	return ""
+}
+
+// envoy tries a row at a real Envoy.
+func (x *trial) envoy(t *testing.T, r *testcorpus.Row, f *fixture, token string) (verdict, note string) {
+	before := x.world.try(r)
+	defer x.world.try(nil)
+	a := &agentOf{t: t, row: r, port: f.exit.port, token: token, trust: x.clientTrust(), tls: f.tls}
+	if changes(r) {
+		return x.later(t, a, f)
+	}
+	got := a.send()
+	if r.Setup.Status != 0 || r.Setup.Follow != "" {
+		return x.followed(t, a, got)
+	}
+	if r.Setup.Second {
+		got = a.again(got)
+	}
+	return x.seen(t, r, got, x.world.since(before))
+}
+
+// seen judges what an attempt led to.
+func (x *trial) seen(t *testing.T, r *testcorpus.Row, got came, arrived []arrival) (verdict, note string) {
+	for i := range arrived {
+		if why := escaped(r, &arrived[i]); why != "" {
+			t.Errorf("%s escaped: %s: %s (%s)", r.ID, why, &arrived[i], r.Why)
+		}
+	}
+	if !got.through() {
+		// Of pipelined requests all but the last one may pass.
+		if n := written(arrived); n > max(len(r.Setup.Pipelined)-1, 0) {
+			t.Errorf("%s: answer %d, and %d connections were written to, the last one %s", r.ID, got.status, n, &arrived[len(arrived)-1])
+		}
+		return testcorpus.Deny, fmt.Sprint("answer ", got.status)
+	}
+	if r.Expect == testcorpus.Allow {
+		x.arrivedWell(t, r, got, arrived)
+	}
+	return testcorpus.Allow, fmt.Sprintf("answer %d from %s", got.status, got.at)
+}
+
+// written counts those to whom something was written.
+func written(arrived []arrival) int {
+	n := 0
+	for i := range arrived {
+		if arrived[i].read {
+			n++
+		}
+	}
+	return n
+}
+
+// escaped says why an arrival is one that no verdict can allow: at an address
+// that is not open, or at a place that the row's rules do not list.
+func escaped(r *testcorpus.Row, a *arrival) string {
+	space, _ := places.NewSpace(places.SpaceConfig{Inside: r.Rules.Inside})
+	declared := len(r.Rules.Hosts) > 0 && a.to.Addr() == testcorpus.ClusterAddress()
+	if !declared && !space.Open(a.to.Addr(), a.to.Port()).Open() {
+		return "the address is " + string(places.Classify(a.to.Addr()))
+	}
+	all := slices.ContainsFunc(r.Rules.Allow, func(g testcorpus.Grant) bool { return slices.Contains(g.Names, "*") })
+	if a.to.Addr().String() == elsewhere && !all {
+		return "no rule lists the name"
+	}
+	return ""
+}
+
+// arrivedWell holds where an allowed row came against where it was to go.
+func (x *trial) arrivedWell(t *testing.T, r *testcorpus.Row, got came, arrived []arrival) {
+	u := r.Unit()
+	place, path, _ := strings.Cut(u.Gives, " ")
+	d, err := places.ParseTarget(place)
 	if err != nil {
-		return 0, "" // Envoy has closed
-	}
-	if isTunnel && res.StatusCode == http.StatusOK {
-		if _, err := io.WriteString(c, "hello\r\n"); err != nil {
-			return 0, ""
-		}
-		if res, err = http.ReadResponse(c.r, nil); err != nil {
-			return 0, ""
-		}
-	}
-	_, _ = io.Copy(io.Discard, res.Body) // a tunnel may end as it likes
-	return res.StatusCode, res.Header.Get("X-Address")
-}
-
-// compare holds where an allowed row came against where it was to go.
-func (r *rowsRun) compare(t *testing.T, a attempt, at string) {
-	if a.Gives == "" {
+		t.Errorf("%s is allowed, and leads to %q", r.ID, u.Gives)
 		return
 	}
-	host, port, err := net.SplitHostPort(a.Gives)
-	if err != nil {
-		t.Fatal(err)
+	at, err := netip.ParseAddrPort(got.at)
+	switch {
+	case err != nil || at.Port() != d.Port:
+		t.Errorf("%s came to %s, and was to go to %s", r.ID, got.at, d)
+	case d.Addr.IsValid() && at.Addr() != d.Addr:
+		t.Errorf("%s came to %s, and was to go to %s", r.ID, got.at, d)
+	case len(r.Rules.Hosts) > 0 && at.Addr() != testcorpus.ClusterAddress():
+		t.Errorf("%s came to %s, and was to go to the operator's host", r.ID, got.at)
 	}
-	want := "198.200.0.1"
-	if len(a.Hosts) > 0 {
-		want = "10.96.0.7"
-	}
-	if ip, err := netip.ParseAddr(host); err == nil {
-		want = ip.String()
-	}
-	if at != net.JoinHostPort(want, port) {
-		t.Errorf("%s: it came to %s, want %s:%s", a.Why, at, want, port)
+	if last := arrived[len(arrived)-1]; path != "" && last.path != "" && !samePath(last.path, path) && !surfaced(r) {
+		t.Errorf("%s was judged as %s, and sent on as %s", r.ID, path, last.path)
 	}
 }
 
-// readAlike is for what Envoy mends before it asks: white space around a host,
-// dots in a path. What was judged must be what was sent on.
-func (r *rowsRun) readAlike(t *testing.T, visits []visit) {
-	if len(visits) != 1 {
-		t.Fatalf("connections to %v", visits)
+// samePath reports whether two paths are one to whoever decodes them.
+func samePath(a, b string) bool {
+	x, err := url.PathUnescape(a)
+	y, err2 := url.PathUnescape(b)
+	return err == nil && err2 == nil && x == y
+}
+
+// count is what became of the rows of one class at one level.
+type count struct{ rows, agree, differ, excused, silent int }
+
+// page is the table.
+type page struct {
+	counts  map[string]*[3]count
+	differ  []difference
+	silence map[string]int
+	agreed  []string
+}
+
+// difference is a row whose verdict is not the one that is expected.
+type difference struct {
+	id, level, expect, verdict, note, why string
+}
+
+func (p *page) note(r *testcorpus.Row, level int, verdict, note string) {
+	c := p.counts[r.Class]
+	if c == nil {
+		c = &[3]count{}
+		p.counts[r.Class] = c
 	}
-	v := visits[0]
-	host, _, _ := strings.Cut(v.host, ":")
-	r.g.Recorded(t, "a hop to "+v.host+v.path, func(rec audit.Record) bool {
-		return rec.Kind == audit.KindBegin && rec.Host == host && rec.Path == v.path
-	})
-	for _, odd := range []string{"/../", "/./", "//", "\\", "%2e", "%2f", "%5c"} {
-		if strings.Contains(strings.ToLower(v.path), odd) {
-			t.Errorf("the path that was sent on can be read in two ways: %s", v.path)
+	c[level].rows++
+	switch verdict {
+	case "":
+		c[level].silent++
+		if p.silence == nil {
+			p.silence = map[string]int{}
+		}
+		p.silence[levels[level]+": "+note]++
+	case r.Expect:
+		c[level].agree++
+		p.agreed = append(p.agreed, r.ID+" "+levels[level])
+	default:
+		c[level].differ++
+		p.differ = append(p.differ, difference{r.ID, levels[level], r.Expect, verdict, note, r.Why})
+	}
+}
+
+// judge fails for what differs and is not excused, and for excuses that are not
+// needed.
+func (p *page) judge(t *testing.T, s testcorpus.Set, excuses map[string]string) {
+	for _, d := range p.differ {
+		if excuses[d.id+" "+d.level] == "" {
+			t.Errorf("%s at %s: %s, want %s: %s (%s)", d.id, d.level, d.verdict, d.expect, d.note, d.why)
+		}
+		if d.expect == testcorpus.Allow {
+			t.Errorf("%s is to be allowed, and no excuse helps", d.id)
 		}
 	}
+	for _, k := range p.agreed {
+		if excuses[k] != "" && s.Committed {
+			t.Errorf("%s is excused, and needs no excuse: %s", k, excuses[k])
+		}
+	}
+}
+
+// String is the table, what differs, and why nothing was said.
+func (p *page) String() string {
+	var b strings.Builder
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "class\tlevel\trows\tagree\tdiffer\tsilent")
+	var all [3]count
+	for _, class := range slices.Sorted(maps.Keys(p.counts)) {
+		for i, c := range p.counts[class] {
+			fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\t%d\n", class, levels[i], c.rows, c.agree, c.differ, c.silent)
+			all[i].rows, all[i].agree, all[i].differ, all[i].silent = all[i].rows+c.rows, all[i].agree+c.agree, all[i].differ+c.differ, all[i].silent+c.silent
+		}
+	}
+	for i, c := range all {
+		fmt.Fprintf(w, "all\t%s\t%d\t%d\t%d\t%d\n", levels[i], c.rows, c.agree, c.differ, c.silent)
+	}
+	w.Flush()
+	for _, d := range p.differ {
+		fmt.Fprintf(&b, "differs: %s at %s: %s, want %s: %s (%s)\n", d.id, d.level, d.verdict, d.expect, d.note, d.why)
+	}
+	for _, k := range slices.Sorted(maps.Keys(p.silence)) {
+		fmt.Fprintf(&b, "silent: %d at %s\n", p.silence[k], k)
+	}
+	return b.String()
 }

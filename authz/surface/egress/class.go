@@ -99,6 +99,10 @@ var blocks6 = [...]block{
 	{netip.MustParsePrefix("2001::/23"), ClassReserved}, // RFC 2928: protocols, Teredo, ORCHID
 	{netip.MustParsePrefix("2001:db8::/32"), ClassDocumentation},
 	{netip.MustParsePrefix("3fff::/20"), ClassDocumentation},
+	// What IANA keeps of 2000::/3 and gives to no registry; the 6bone's among it.
+	{netip.MustParsePrefix("2d00::/8"), ClassReserved},
+	{netip.MustParsePrefix("2e00::/7"), ClassReserved},
+	{netip.MustParsePrefix("3000::/4"), ClassReserved},
 }
 
 // Classify says of what class an address is. Space is public by an allow-list:

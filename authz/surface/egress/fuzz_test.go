@@ -4,12 +4,14 @@ import (
 	"net/netip"
 	"net/url"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/hopgate/hopgate/authz/surface/egress"
 	"github.com/hopgate/hopgate/gateway/api/wire"
+	"github.com/hopgate/hopgate/internal/testcorpus"
 )
 
 // inetAton reads an address as the C library does (inet_aton(3)): one to four
@@ -48,13 +50,10 @@ func TestInetAton(t *testing.T) {
 }
 
 func FuzzParseAuthority(f *testing.F) {
-	for _, a := range attempts(f) {
-		if a.Target != nil {
-			f.Add(*a.Target)
-		}
-		if a.Host != nil {
-			f.Add(*a.Host)
-		}
+	for _, r := range testcorpus.Rows(f) {
+		f.Add(r.Target)
+		f.Add(r.Host)
+		f.Add(r.SNI)
 	}
 	for _, s := range []string{"0x7f.1:1", "[2001:DB8::1]", "a.example.:443", "XN--BCHER-KVA.de:1", "1.2.3.4", "08.example:1", "a.08"} {
 		f.Add(s)
@@ -103,9 +102,9 @@ func checkDestination(t *testing.T, s string, d egress.Destination) {
 }
 
 func FuzzCanonicalPath(f *testing.F) {
-	for _, a := range attempts(f) {
-		if a.Path != "" && len(a.Path) < 1000 {
-			f.Add(a.Path)
+	for _, r := range testcorpus.Rows(f) {
+		if len(r.Path) < 1000 {
+			f.Add(r.Path)
 		}
 	}
 	for _, s := range []string{"/%40a/%2B", "/%e4%b8%ad/", "/a%2e%2e", "/%2e./", "/%c0%ae", "/a?b#c", "/%EF%BC%8E"} {
@@ -147,6 +146,11 @@ func FuzzClassify(f *testing.F) {
 		a := netip.MustParseAddr(s).As16()
 		f.Add(a[:])
 	}
+	rows4, rows6 := registry(f, "iana-ipv4.csv"), everyRow6(f)
+	for _, r := range slices.Concat(rows4, rows6) {
+		f.Add(r.prefix.Addr().AsSlice())
+		f.Add(last(r.prefix).AsSlice())
+	}
 	plain, _ := egress.NewSpace(egress.SpaceConfig{})
 	wide, _ := egress.NewSpace(egress.SpaceConfig{Inside: []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")}})
 	f.Fuzz(func(t *testing.T, b []byte) {
@@ -157,6 +161,16 @@ func FuzzClassify(f *testing.F) {
 		c := egress.Classify(a)
 		if c == egress.ClassInvalid || c == "" {
 			t.Fatalf("%s is %q", a, c)
+		}
+		rows := rows4
+		if a.Is6() {
+			rows = rows6
+		}
+		// ISATAP is no block: it is in the second half of any address.
+		if isatap := a.Is6() && a.As16()[8]&^2 == 0 && a.As16()[9] == 0 && a.As16()[10] == 0x5e && a.As16()[11] == 0xfe; !isatap {
+			checkClass(t, rows, a)
+		} else if c == egress.ClassPublic {
+			t.Fatalf("%s holds an IPv4 address, and is public", a)
 		}
 		public := c == egress.ClassPublic
 		if public && (!a.IsGlobalUnicast() || a.IsPrivate() || a.Is4In6() || a.Is6() && a.As16()[0]>>5 != 1) {

@@ -1,0 +1,346 @@
+package e2e
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/miekg/dns"
+
+	"github.com/hopgate/hopgate/gateway/api/v1alpha1"
+	"github.com/hopgate/hopgate/internal/testcorpus"
+	"github.com/hopgate/hopgate/internal/testenv"
+)
+
+// exit is a Gateway by which rows go that agree on what names lead to and what
+// the operator opens.
+type exit struct {
+	name  string
+	port  int
+	zone  *zone
+	row   *testcorpus.Row // one of its rows
+	rules []string
+	// models: llm.example and tools.example are reachable as their surfaces
+	// alone.
+	models bool
+}
+
+// fixture is what one sentence is made into, for one way to use tunnels: an
+// agent of a Gateway.
+type fixture struct {
+	exit  *exit
+	agent string
+	tls   string
+}
+
+// Ways to use a tunnel, as rules have them.
+const (
+	tlsOpaque      = "Opaque"
+	tlsPassthrough = "Passthrough"
+	tlsInspect     = "Inspect"
+)
+
+// useOf is how the tunnel of a row is used: where nothing is said of what is in
+// it, it is one whose bytes nobody reads.
+func useOf(r *testcorpus.Row) string {
+	s := &r.Setup
+	switch {
+	case r.Rules.Inspect:
+		return tlsInspect
+	case r.SNI != "" || s.FirstBytes != nil || s.MaxVersion != "" || s.Tunnel != "":
+		return tlsPassthrough
+	default:
+		return tlsOpaque
+	}
+}
+
+// surfaced reports whether a row is about a surface that is read from bodies.
+func surfaced(r *testcorpus.Row) bool { return r.Setup.Body != "" && r.Class == "body" }
+
+// exitOf says which rows go by one exit.
+func exitOf(r *testcorpus.Row) string {
+	own := ""
+	if r.Setup.HasDNS() {
+		own = r.ID
+	}
+	return fmt.Sprint(r.Rules.Inside, r.Rules.Hosts, own, surfaced(r))
+}
+
+// fixtures are those of rows, by row.
+type fixtures struct {
+	exits []*exit
+	of    map[string]*fixture
+}
+
+// build makes fixtures: a Gateway for each exit, an agent for each sentence.
+func build(t testing.TB, rows []testcorpus.Row) *fixtures {
+	t.Helper()
+	f := &fixtures{of: map[string]*fixture{}}
+	exits, agents := map[string]*exit{}, map[string]*fixture{}
+	ports := portsOf(rows)
+	known := listedNames(rows)
+	for i := range rows {
+		r := &rows[i]
+		key := exitOf(r)
+		x := exits[key]
+		if x == nil {
+			x = &exit{name: fmt.Sprintf("exit-%d", len(f.exits)), port: testenv.Port(t), zone: newZone(t), row: r, models: surfaced(r)}
+			x.resolve(known)
+			exits[key], f.exits = x, append(f.exits, x)
+		}
+		use := useOf(r)
+		key = x.name + " " + use + " " + r.Policy
+		if agents[key] == nil {
+			agents[key] = &fixture{exit: x, agent: fmt.Sprintf("agent-%d", len(agents)), tls: use}
+			x.rules = append(x.rules, agents[key].rules(&r.Rules, ports)...)
+		}
+		f.of[r.ID] = agents[key]
+	}
+	return f
+}
+
+// portsOf are all ports that rows name, and those that rules are about.
+func portsOf(rows []testcorpus.Row) []uint16 {
+	out := []uint16{80, 443}
+	for i := range rows {
+		for _, s := range []string{rows[i].Target, rows[i].Host} {
+			s, _, _ = strings.Cut(strings.TrimPrefix(s, "http://"), "/")
+			n, err := strconv.ParseUint(s[strings.LastIndexByte(s, ':')+1:], 10, 16)
+			if err == nil && n != 0 && !slices.Contains(out, uint16(n)) {
+				out = append(out, uint16(n))
+			}
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// listedNames are all that some row's rules let somebody go to by name.
+func listedNames(rows []testcorpus.Row) []string {
+	var out []string
+	for i := range rows {
+		for _, g := range rows[i].Rules.Allow {
+			out = append(out, g.Names...)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// isListed reports whether one of these globs could mean a name.
+func isListed(globs []string, name string) bool {
+	return slices.ContainsFunc(globs, func(g string) bool {
+		base := strings.TrimLeft(g, "*")
+		return g != "*" && (name == base || strings.HasPrefix(base, ".") && strings.HasSuffix(name, base))
+	})
+}
+
+// elsewhere is where names lead that no rule lists.
+const elsewhere = "198.200.0.66"
+
+// resolve has the exit's names lead where its row says, and all others to a
+// public address: those that some rule lists to another one than the rest.
+func (x *exit) resolve(known []string) {
+	s := &x.row.Setup
+	x.otherwise(func(m *dns.Msg, q dns.Question) {
+		at := elsewhere
+		if isListed(known, strings.TrimSuffix(dns.CanonicalName(q.Name), ".")) {
+			at = testcorpus.PublicAddress().String()
+		}
+		m.Answer = append(m.Answer, addresses(q.Qtype, q.Name, 60, at)...)
+	})
+	if s.HasDNS() && s.DNSError == "" && len(s.CNAME) == 0 {
+		x.otherwise(nil) // what the row does not name is not there
+	}
+	for name, addrs := range s.DNS {
+		x.zone.at(name, addrs...)
+	}
+	for from, to := range s.CNAME {
+		x.zone.on(from, func(m *dns.Msg, q dns.Question) {
+			h := dns.RR_Header{Name: q.Name, Rrtype: dns.TypeCNAME, Class: dns.ClassINET, Ttl: 60}
+			m.Answer = append(m.Answer, &dns.CNAME{Hdr: h, Target: dns.Fqdn(to)})
+		})
+	}
+	for name, turns := range s.DNSSequence {
+		x.takeTurns(name, turns)
+	}
+	x.fail(s.DNSError)
+}
+
+// takeTurns gives a name one answer after the other, each to both questions of
+// a look-up, with no life at all; the last one for ever.
+func (x *exit) takeTurns(name string, turns [][]string) {
+	asked := map[uint16]int{}
+	x.zone.on(name, func(m *dns.Msg, q dns.Question) {
+		x.zone.mu.Lock()
+		turn := turns[min(asked[q.Qtype], len(turns)-1)]
+		asked[q.Qtype]++
+		x.zone.mu.Unlock()
+		m.Answer = append(m.Answer, addresses(q.Qtype, q.Name, 0, turn...)...)
+	})
+}
+
+// fail has the exit's servers fail for every name.
+func (x *exit) fail(how string) {
+	switch how {
+	case "":
+	case "NXDOMAIN":
+		x.otherwise(nil)
+	default: // a timeout: what looks like no answer at all to who waits for one
+		x.otherwise(func(m *dns.Msg, _ dns.Question) { m.Rcode = dns.RcodeServerFailure })
+	}
+}
+
+// otherwise has names that nobody gave answered so; nil: there are none.
+func (x *exit) otherwise(f func(*dns.Msg, dns.Question)) {
+	x.zone.mu.Lock()
+	defer x.zone.mu.Unlock()
+	x.zone.rest = f
+}
+
+// rules are those of the fixture, one a line.
+func (f *fixture) rules(r *testcorpus.Rules, all []uint16) []string {
+	from := fmt.Sprintf("from: {agents: [{name: %s}]}", f.agent)
+	n := 0
+	var out []string
+	add := func(to, rest string) {
+		n++
+		out = append(out, fmt.Sprintf("{name: %s-%d, %s, to: %s, %s}", f.agent, n, from, to, rest))
+	}
+	if f.exit.models {
+		add(`{type: Models, models: [{providers: [{kind: XBackend, name: llm}], names: [m-small]}]}`, "action: Allow")
+		add(`{type: Tools, tools: [{servers: [{kind: XBackend, name: tools}], names: [list]}]}`, "action: Allow")
+		return out
+	}
+	for _, g := range r.Allow {
+		if to := tunnels(g, all); to != "" {
+			add(to, "action: Allow, with: {tls: "+f.tls+"}")
+		}
+		if !g.TunnelOnly {
+			add(requests(g, all), "action: Allow")
+		}
+	}
+	for _, g := range r.Deny {
+		if to := tunnels(g, all); to != "" && len(g.Paths) == 0 {
+			add(to, "action: Deny")
+		}
+		add(requests(g, all), "action: Deny")
+	}
+	return out
+}
+
+// tunnels is what a grant says of tunnels; empty: nothing. Port 80 is one for
+// requests, unless every port is open.
+func tunnels(g testcorpus.Grant, all []uint16) string {
+	ports := slices.DeleteFunc(slices.Clone(g.Ports), func(p uint16) bool { return p == 80 })
+	if len(g.Ports) == 0 {
+		ports = all
+	}
+	if g.RequestOnly || len(ports) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("{type: Hosts, hosts: [{names: %s, ports: %s}]}", quoted(g.Names), flow(ports))
+}
+
+// requests is what a grant says of requests.
+func requests(g testcorpus.Grant, all []uint16) string {
+	ports := g.Ports
+	if len(ports) == 0 {
+		ports = all
+	}
+	out := fmt.Sprintf("{type: HTTP, http: [{hosts: %s, ports: %s", quoted(g.Names), flow(ports))
+	if len(g.Methods) > 0 {
+		out += ", methods: " + quoted(g.Methods)
+	}
+	if len(g.Paths) > 0 {
+		out += ", paths: " + quoted(g.Paths)
+	}
+	return out + "}]}"
+}
+
+func quoted(list []string) string {
+	var out []string
+	for _, s := range list {
+		out = append(out, strconv.Quote(s))
+	}
+	return "[" + strings.Join(out, ", ") + "]"
+}
+
+func flow(ports []uint16) string { return strings.ReplaceAll(fmt.Sprint(ports), " ", ", ") }
+
+// objects are all that make the fixtures.
+func (f *fixtures) objects() map[string]string {
+	out := map[string]string{}
+	for _, x := range f.exits {
+		out[x.name+".yaml"] = x.objects()
+		out[x.policyFile()] = x.policy("")
+	}
+	return out
+}
+
+// namespace is one of its own where there are surfaces: all Gateways of a
+// namespace have them.
+func (x *exit) namespace() string {
+	if x.models {
+		return x.name
+	}
+	return "default"
+}
+
+func (x *exit) policyFile() string { return x.name + "-policy.yaml" }
+
+// policy has the exit's rules but for those of an agent.
+func (x *exit) policy(without string) string {
+	rules := slices.DeleteFunc(slices.Clone(x.rules), func(s string) bool {
+		return without != "" && strings.Contains(s, "name: "+without+"}")
+	})
+	text := strings.Replace(policy(x.name, rules...), "name: egress}]", "name: "+x.name+"}]", 1)
+	return strings.Replace(text, "metadata: {", "metadata: {namespace: "+x.namespace()+", ", 1)
+}
+
+func (x *exit) objects() string {
+	var hosts, ranges []string
+	for _, h := range x.row.Rules.Hosts {
+		hosts = append(hosts, fmt.Sprintf("{name: %s, addresses: [%s], ports: [%d]}", h.Name, testcorpus.ClusterAddress(), h.Port))
+	}
+	for _, p := range x.row.Rules.Inside {
+		ranges = append(ranges, strconv.Quote(p.String()))
+	}
+	text := fmt.Sprintf(`
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: %[1]s, namespace: %[6]s}
+spec:
+  gatewayClassName: hopgate
+  infrastructure: {parametersRef: {group: hopgate.dev, kind: GatewayConfig, name: %[1]s}}
+  listeners: [{name: proxy, port: %[2]d, protocol: hopgate.dev/Proxy}]
+---
+apiVersion: hopgate.dev/v1alpha1
+kind: GatewayConfig
+metadata: {name: %[1]s, namespace: %[6]s}
+spec:
+  unmatched: Deny
+  egress: {resolvers: [%[3]q], insideRanges: [%[4]s], hosts: [%[5]s]}
+---
+`, x.name, x.port, x.zone.addr.String(), strings.Join(ranges, ", "), strings.Join(hosts, ", "), x.namespace())
+	if x.models {
+		text += surfaces(x.namespace())
+	}
+	return text
+}
+
+// surfaces are a provider of models and a server of tools, without TLS.
+func surfaces(namespace string) string {
+	one := func(name, annotations, protocol string) string {
+		return fmt.Sprintf(`
+apiVersion: gateway.networking.x-k8s.io/v1alpha1
+kind: XBackend
+metadata: {name: %[1]s, namespace: %[4]s, annotations: {%[2]s}}
+spec: {type: ExternalHostname, externalHostname: {hostname: %[1]s.example}, port: {port: 443}%[3]s}
+---
+`, name, annotations, protocol, namespace)
+	}
+	return one("llm", v1alpha1.AnnotationAppProtocol+": "+v1alpha1.AppProtocolOpenAI, "") + one("tools", "", ", protocol: MCP")
+}

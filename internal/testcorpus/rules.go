@@ -1,0 +1,291 @@
+package testcorpus
+
+import (
+	"net/netip"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/net/idna"
+)
+
+// Rules is what the sentence of a row says.
+type Rules struct {
+	// Inspect: TLS in tunnels ends at the gateway. Capture: agents have no proxy
+	// settings. Steered: agents reach nothing but the gateway. Mediated: they ask
+	// the gateway for names.
+	Inspect, Capture, Steered, Mediated bool
+	Allow, Deny                         []Grant
+	// Inside are ranges that the operator opens, Hosts names of his own with
+	// a port.
+	Inside []netip.Prefix
+	Hosts  []Host
+	// EncodedSlash: a path may hold one.
+	EncodedSlash bool
+	// Wants are clauses that ask for more than who may go where.
+	Wants []string
+	// Unknown are clauses that nobody here understands.
+	Unknown []string
+}
+
+// Host is a name that leads inside because the operator says so.
+type Host struct {
+	Name string
+	Port uint16
+}
+
+// Grant is places, and what may be done there.
+type Grant struct {
+	// Names are globs; "*" is any.
+	Names []string
+	// Ports; none: any.
+	Ports []uint16
+	// Secure: it is about what is inside TLS. TunnelOnly: it is about tunnels,
+	// and about requests not at all; RequestOnly the other way round.
+	Secure, TunnelOnly, RequestOnly bool
+	// Methods and Paths; none: any. Paths are globs, ** for any depth.
+	Methods, Paths []string
+}
+
+const (
+	reHost  = `([^\s,;:/]+)`
+	rePorts = `(?:,? (any port|ports? [0-9,]+))?`
+	rePort  = `(?::([0-9]+))?`
+)
+
+// clause is one kind of clause, and what it says of m.
+type clause struct {
+	re  *regexp.Regexp
+	say func(r *Rules, m []string)
+}
+
+func on(re string, say func(r *Rules, m []string)) clause {
+	return clause{regexp.MustCompile(`^(?:also )?` + re + `$`), say}
+}
+
+// clauses are all that are understood; the first that fits counts.
+func clauses() []clause {
+	return slices.Concat(waysIn(), grants(), pages(), denials(), openings(), wishes())
+}
+
+func waysIn() []clause {
+	return []clause{
+		on(`TLS inspection on`, func(r *Rules, _ []string) { r.Inspect = true }),
+		on(`passthrough`, func(*Rules, []string) {}),
+		on(`transparent capture(?:, SNI passthrough|)(?:, allow SNI `+reHost+`)?(?:, allow http `+reHost+`)?`, func(r *Rules, m []string) {
+			r.Capture = true
+			for i, port := range []uint16{443, 80} {
+				if m[i+1] != "" {
+					r.allow(Grant{Names: []string{m[i+1]}, Ports: []uint16{port}})
+				}
+			}
+		}),
+		on(`transparent capture pinned to the original destination`, func(r *Rules, _ []string) {
+			r.Capture = true
+			r.Wants = append(r.Wants, "pinning to the original destination")
+		}),
+		on(`pods may (?:reach only|only reach) the gateway(?:'s resolver)?`, func(r *Rules, _ []string) { r.Steered = true }),
+		on(`DNS mediated by the gateway`, func(r *Rules, _ []string) { r.Mediated = true }),
+	}
+}
+
+func grants() []clause {
+	return []clause{
+		on(`allow any public [hH]ost(?: or IP literal)?(?: by name)?`+rePorts, func(r *Rules, m []string) {
+			r.allow(Grant{Names: []string{"*"}, Ports: ports(m[1], 80, 443)})
+		}),
+		on(`allow hosts? (.+?)`+rePorts+`(?: at the time of opening)?`, func(r *Rules, m []string) {
+			r.allow(Grant{Names: names(m[1]), Ports: ports(m[2], 443)})
+		}),
+		on(`allow SNI `+reHost, func(r *Rules, m []string) { r.allow(Grant{Names: names(m[1]), Ports: []uint16{443}}) }),
+		on(`allow https `+reHost+rePort+`(?:, all paths)?`, func(r *Rules, m []string) {
+			r.allow(Grant{Names: names(m[1]), Ports: ports(m[2], 443), Secure: true})
+		}),
+		on(`allow https `+reHost+` only via CONNECT`, func(r *Rules, m []string) {
+			r.allow(Grant{Names: names(m[1]), Ports: []uint16{443}, TunnelOnly: true})
+		}),
+		on(`allow http`, func(r *Rules, _ []string) {
+			r.allow(Grant{Names: []string{"*"}, Ports: []uint16{80}, RequestOnly: true})
+		}),
+		on(`allow http `+reHost, func(r *Rules, m []string) {
+			r.allow(Grant{Names: names(m[1]), Ports: []uint16{80}, RequestOnly: true})
+		}),
+		on(`allow `+reHost+rePort, func(r *Rules, m []string) {
+			r.allow(Grant{Names: names(m[1]), Ports: ports(m[2], 80, 443)})
+		}),
+		on(`allow-list present but empty`, func(*Rules, []string) {}),
+	}
+}
+
+const reMethods = `(?:((?:[A-Z]+,)*[A-Z]+) )?`
+
+// pages are clauses about what is inside TLS.
+func pages() []clause {
+	return []clause{
+		on(`allow (?:websocket )?`+reMethods+`https://`+reHost+rePort+`(/\S*?)?(?: only)?(, encoded slash permitted)?( by digest| read and git-upload-pack)?`+
+			`(?: written as \S+)?(?: for model \S+ only ?, body limit .*| with the gateway's credential.*)?`, page),
+		on(`allow `+reMethods+`on `+reHost+` for any package`, func(r *Rules, m []string) {
+			r.allow(Grant{Names: names(m[2]), Ports: []uint16{443}, Secure: true, Methods: list(m[1])})
+		}),
+		on(`blob redirects to `+reHost+` permitted, no credential`, func(r *Rules, m []string) {
+			r.allow(Grant{Names: names(m[1]), Ports: []uint16{443}, Secure: true, Methods: []string{"GET", "HEAD"}})
+		}),
+		on(`allow gRPC method (/\S+)`, func(r *Rules, m []string) {
+			r.allow(Grant{Names: []string{"allowed.example"}, Ports: []uint16{443}, Secure: true, Methods: []string{"POST"}, Paths: []string{m[1]}})
+		}),
+		on(`allow MCP tools/call name (\S+) on `+reHost, func(r *Rules, m []string) { r.Wants = append(r.Wants, "an MCP server") }),
+	}
+}
+
+// page is a grant that is written as a URL. Without a path it is the page at
+// the root alone.
+func page(r *Rules, m []string) {
+	g := Grant{Names: names(m[2]), Ports: ports(m[3], 443), Secure: true, Methods: list(m[1]), Paths: []string{below(m[4])}}
+	r.EncodedSlash = r.EncodedSlash || m[5] != ""
+	base := strings.TrimSuffix(m[4], "/*")
+	switch m[6] {
+	case " by digest":
+		g.Paths = []string{base + "/manifests/sha256:*", base + "/blobs/sha256:*"}
+	case " read and git-upload-pack":
+		g.Methods = []string{"GET", "HEAD"}
+		r.allow(Grant{Names: g.Names, Ports: g.Ports, Secure: true, Methods: []string{"POST"}, Paths: []string{base + "/git-upload-pack"}})
+	}
+	r.allow(g)
+}
+
+// below is a path whose star at the end stands for all that is below it.
+func below(path string) string {
+	if base, ok := strings.CutSuffix(path, "/*"); ok {
+		return base + "/**"
+	}
+	if path == "" {
+		return "/"
+	}
+	return path
+}
+
+func denials() []clause {
+	return []clause{
+		on(`deny host:port `+reHost+`:([0-9]+)`, func(r *Rules, m []string) {
+			r.Deny = append(r.Deny, Grant{Names: names(m[1]), Ports: ports(m[2])})
+		}),
+		on(`deny path (\S+) on host `+reHost, func(r *Rules, m []string) {
+			r.Deny = append(r.Deny, Grant{Names: names(m[2]), Ports: []uint16{80}, Paths: []string{m[1]}, RequestOnly: true})
+		}),
+		on(`deny (?:host )?`+reHost, func(r *Rules, m []string) { r.Deny = append(r.Deny, Grant{Names: names(m[1])}) }),
+	}
+}
+
+// openings are clauses about what the operator opens besides public space.
+func openings() []clause {
+	open := func(r *Rules, s string) {
+		p, err := netip.ParsePrefix(s)
+		if err != nil {
+			r.Unknown = append(r.Unknown, s)
+			return
+		}
+		r.Inside = append(r.Inside, p)
+	}
+	return []clause{
+		on(`allow any host in (\S+) declared by the operator, any port`, func(r *Rules, m []string) {
+			open(r, m[1])
+			r.allow(Grant{Names: []string{"*"}})
+		}),
+		on(`operator allows (\S+) port [0-9]+`, func(r *Rules, m []string) { open(r, m[1]) }),
+		on(`operator wrote allow range (\S+)`, func(r *Rules, m []string) {
+			open(r, m[1])
+			r.allow(Grant{Names: []string{"*"}})
+		}),
+		on(`as before, operator declared NAT64 prefix (\S+) in use`, func(r *Rules, m []string) {
+			open(r, m[1])
+			r.allow(Grant{Names: []string{"*"}, Ports: []uint16{80, 443}})
+		}),
+		on(`allow service (\S+) in namespace (\S+) port ([0-9]+)`, func(r *Rules, m []string) {
+			name := m[1] + "." + m[2] + ".svc.cluster.local"
+			r.Hosts = append(r.Hosts, Host{name, ports(m[3])[0]})
+			r.allow(Grant{Names: []string{name}, Ports: ports(m[3])})
+		}),
+	}
+}
+
+// wishes are clauses that change nothing about who may go where, or that ask
+// for something besides.
+func wishes() []clause {
+	wants := func(r *Rules, m []string) { r.Wants = append(r.Wants, m[0]) }
+	return []clause{
+		on(`gateway dials its own resolution of that name`, func(*Rules, []string) {}),
+		on(`DNS cache refreshes while a pool exists`, func(*Rules, []string) {}),
+		on(`agent sets its own base URL`, func(*Rules, []string) {}),
+		on(`header-only substitution`, func(*Rules, []string) {}),
+		on(`token endpoint pull scope only`, func(*Rules, []string) {}),
+		on(`checksum database required`, func(*Rules, []string) {}),
+		on(`encoded slash permitted`, func(r *Rules, _ []string) { r.EncodedSlash = true }),
+		on(`agent limits as in setup`, wants),
+		on(`ECH policy strict`, wants),
+		on(`egress goes through a corporate parent proxy`, wants),
+		on(`request header limit .*`, wants),
+		on(`[0-9]+ MB up per hour per agent`, wants),
+		on(`credential injected`, wants),
+		on(`.*minimum age`, wants),
+		on(`lock file hash required`, wants),
+		on(`provenance required`, wants),
+	}
+}
+
+func (r *Rules) allow(g Grant) { r.Allow = append(r.Allow, g) }
+
+// ParseRules reads the sentence of a row.
+func ParseRules(sentence string) Rules {
+	var r Rules
+	all := clauses()
+	remarks := regexp.MustCompile(` ?\([^)]*\)`)
+	for part := range strings.SplitSeq(remarks.ReplaceAllString(sentence, ""), ";") {
+		part = strings.TrimSpace(part)
+		i := slices.IndexFunc(all, func(c clause) bool { return c.re.MatchString(part) })
+		if i < 0 {
+			r.Unknown = append(r.Unknown, part)
+			continue
+		}
+		all[i].say(&r, all[i].re.FindStringSubmatch(part))
+	}
+	return r
+}
+
+// names reads A and B, and C in another script as operators may write it.
+func names(s string) []string {
+	var out []string
+	for _, n := range strings.FieldsFunc(strings.ReplaceAll(s, " and ", ","), func(c rune) bool { return c == ',' || c == ' ' }) {
+		if a, err := idna.ToASCII(n); err == nil {
+			n = a
+		}
+		out = append(out, n)
+	}
+	return out
+}
+
+// ports reads "any port", "port 1", "ports 1,2" or "1"; empty: others.
+func ports(s string, others ...uint16) []uint16 {
+	if s == "any port" {
+		return nil
+	}
+	if s == "" {
+		return others
+	}
+	var out []uint16
+	for f := range strings.SplitSeq(s[strings.LastIndexByte(s, ' ')+1:], ",") {
+		n, err := strconv.ParseUint(f, 10, 16)
+		if err != nil {
+			continue
+		}
+		out = append(out, uint16(n))
+	}
+	return out
+}
+
+func list(s string) []string {
+	if s == "" {
+		return nil
+	}
+	return strings.Split(s, ",")
+}
