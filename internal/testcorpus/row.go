@@ -162,11 +162,12 @@ func Read(r io.Reader) ([]Row, error) {
 	seen := map[string]bool{}
 	lines := bufio.NewScanner(r)
 	lines.Buffer(nil, 1<<22)
+	g := newGrammar()
 	for lines.Scan() {
 		if len(bytes.TrimSpace(lines.Bytes())) == 0 {
 			continue
 		}
-		row, err := readRow(lines.Bytes())
+		row, err := readRow(lines.Bytes(), g)
 		if err != nil {
 			return nil, fmt.Errorf("line %d: %w", len(out)+1, err)
 		}
@@ -179,7 +180,7 @@ func Read(r io.Reader) ([]Row, error) {
 	return out, lines.Err()
 }
 
-func readRow(line []byte) (Row, error) {
+func readRow(line []byte, g *grammar) (Row, error) {
 	var row Row
 	d := json.NewDecoder(bytes.NewReader(line))
 	d.DisallowUnknownFields()
@@ -195,7 +196,7 @@ func readRow(line []byte) (Row, error) {
 	case !known:
 		return Row{}, fmt.Errorf("%w: %s: client is %q", errRow, row.ID, row.Client)
 	}
-	row.Rules = ParseRules(row.Policy)
+	row.Rules = g.parse(row.Policy)
 	return row, nil
 }
 

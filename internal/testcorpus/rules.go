@@ -235,12 +235,21 @@ func wishes() []clause {
 
 func (r *Rules) allow(g Grant) { r.Allow = append(r.Allow, g) }
 
+// grammar is all that sentences are made of.
+type grammar struct {
+	clauses []clause
+	remarks *regexp.Regexp
+}
+
+func newGrammar() *grammar { return &grammar{clauses(), regexp.MustCompile(` ?\([^)]*\)`)} }
+
 // ParseRules reads the sentence of a row.
-func ParseRules(sentence string) Rules {
+func ParseRules(sentence string) Rules { return newGrammar().parse(sentence) }
+
+func (g *grammar) parse(sentence string) Rules {
 	var r Rules
-	all := clauses()
-	remarks := regexp.MustCompile(` ?\([^)]*\)`)
-	for part := range strings.SplitSeq(remarks.ReplaceAllString(sentence, ""), ";") {
+	all := g.clauses
+	for part := range strings.SplitSeq(g.remarks.ReplaceAllString(sentence, ""), ";") {
 		part = strings.TrimSpace(part)
 		i := slices.IndexFunc(all, func(c clause) bool { return c.re.MatchString(part) })
 		if i < 0 {
