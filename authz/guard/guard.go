@@ -20,7 +20,6 @@ import (
 	"github.com/hopgate/hopgate/authz/canary"
 	"github.com/hopgate/hopgate/authz/check"
 	"github.com/hopgate/hopgate/authz/contain"
-	"github.com/hopgate/hopgate/authz/contain/budget"
 	"github.com/hopgate/hopgate/authz/credential"
 	"github.com/hopgate/hopgate/authz/leash"
 	"github.com/hopgate/hopgate/authz/policy"
@@ -53,6 +52,9 @@ type Config struct {
 	// for the reason that NoInspect gives.
 	Leaves    check.Leaves
 	NoInspect string
+	// TrustedCA is the file of the certificates by which Envoy verifies what has no
+	// others, and the guard too; empty: the system's.
+	TrustedCA string
 	// CanaryTLS is how canaries trust what Leaves mint; nil: tunnels that are
 	// inspected are not proven.
 	CanaryTLS *tls.Config
@@ -109,7 +111,6 @@ type Guard struct {
 	check    *check.Service
 	budget   *check.Budget
 	orders   *contain.Store
-	uploads  *budget.Book
 	releases *release.Reader
 	prover   *canary.Prover // nil: no Envoy is proven
 	// changed has one token when live hops are to be decided again.
@@ -145,10 +146,9 @@ func New(cfg Config) (*Guard, error) {
 	if g.orders, err = contain.Open(contain.Config{Path: cfg.OrdersPath, Now: cfg.Now, Rand: cfg.Rand}); err != nil {
 		return nil, errors.Join(err, g.dns.Close(), g.log.Close())
 	}
-	if g.releases, err = release.New(release.Config{Now: cfg.Now}); err != nil {
+	if g.releases, err = release.New(release.Config{Now: cfg.Now, Roots: cfg.TrustedCA}); err != nil {
 		return nil, errors.Join(err, g.orders.Close(), g.dns.Close(), g.log.Close())
 	}
-	g.uploads = budget.New(budget.Config{Now: cfg.Now})
 	g.secrets = credential.New(cfg.Getenv, cfg.Log)
 	g.register = leash.NewRegister(leash.Config{Now: cfg.Now, Ended: func(h *leash.Hop, e leash.Ending) { g.check.Ended(h, e) }})
 	if err := g.makeCheck(); err != nil {
@@ -161,7 +161,7 @@ func New(cfg Config) (*Guard, error) {
 func (g *Guard) makeCheck() (err error) {
 	cfg := check.Config{
 		Tokens: g.tokens, Secrets: g.secrets, Recorder: g.log, Register: g.register,
-		Contained: g.orders, Uploads: g.uploads, Releases: g.releases, Leaves: g.cfg.Leaves, Budget: g.budget, Now: g.cfg.Now, Rand: g.cfg.Rand, Log: g.cfg.Log,
+		Contained: g.orders, Releases: g.releases, Leaves: g.cfg.Leaves, Budget: g.budget, Now: g.cfg.Now, Rand: g.cfg.Rand, Log: g.cfg.Log,
 	}
 	if g.cfg.CanaryDir != "" {
 		g.prover, err = canary.New(canary.Config{
@@ -224,9 +224,6 @@ func (g *Guard) Canaries() (last canary.Verdict, proven bool) {
 
 // Decisions counts decisions.
 func (g *Guard) Decisions() prometheus.Collector { return g.check }
-
-// Budgets counts what rules give, and what is used of it.
-func (g *Guard) Budgets() prometheus.Collector { return g.uploads }
 
 // ServerOptions are those that the guard's services need of a gRPC server.
 func (g *Guard) ServerOptions() []grpc.ServerOption {

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -25,6 +26,8 @@ type fetch struct {
 	exit    Exit
 	headers [][2]string
 	most    int64
+	// roots is the file of those that are believed; empty: the system's.
+	roots string
 }
 
 // pathOf is where an index has what it says of a package, behind its root;
@@ -116,7 +119,7 @@ func (f *fetch) ask(ctx context.Context, addrs []netip.Addr) (*http.Response, er
 	for _, h := range f.headers {
 		req.Header.Set(h[0], h[1])
 	}
-	config, err := tlsOf(f.index.TLS)
+	config, err := tlsOf(f.index.TLS, f.roots)
 	if err != nil {
 		return nil, err
 	}
@@ -151,14 +154,21 @@ func dialer(addrs []netip.Addr, port uint16) func(context.Context, string, strin
 var errCertificates = errors.New("the registry's certificates cannot be read")
 
 // tlsOf verifies the index as Envoy verifies the backend.
-func tlsOf(in *feedv1.RegistryTLS) (*tls.Config, error) {
+func tlsOf(in *feedv1.RegistryTLS, roots string) (*tls.Config, error) {
 	if in == nil {
 		return nil, nil //nolint:nilnil // none: there is no TLS
 	}
 	c := &tls.Config{ServerName: in.ServerName, MinVersion: tls.VersionTLS12}
-	if in.CA != "" {
+	pem := []byte(in.CA)
+	if len(pem) == 0 && roots != "" {
+		var err error
+		if pem, err = os.ReadFile(roots); err != nil {
+			return nil, err
+		}
+	}
+	if len(pem) > 0 {
 		c.RootCAs = x509.NewCertPool()
-		if !c.RootCAs.AppendCertsFromPEM([]byte(in.CA)) {
+		if !c.RootCAs.AppendCertsFromPEM(pem) {
 			return nil, errCertificates
 		}
 	}

@@ -61,6 +61,9 @@ type Config struct {
 	// Keep is how long a list counts. 0: 10m. What it does not have is looked up
 	// again when it is older than Again. 0: 30s.
 	Keep, Again time.Duration
+	// Roots is the file of certificates by which an index is verified that has no
+	// others; empty: the system's.
+	Roots string
 	// Now is the clock; nil: time.Now.
 	Now func() time.Time
 }
@@ -201,7 +204,7 @@ func (r *Reader) begin(k key, q *Question, most time.Duration) (*list, error) {
 	l := &list{done: make(chan struct{})}
 	r.fetches[k] = l
 	// Copies: strings of a question may be views of a request.
-	f := fetch{index: *q.Index, name: k.name, exit: q.Exit, headers: cloned(q.Headers), most: r.cfg.Bytes}
+	f := fetch{index: *q.Index, name: k.name, exit: q.Exit, headers: cloned(q.Headers), most: r.cfg.Bytes, roots: r.cfg.Roots}
 	r.running.Go(func() {
 		ctx, cancel := context.WithTimeout(r.ctx, r.cfg.Fetch)
 		defer cancel()
