@@ -16,6 +16,10 @@ type egressFact struct {
 	Ref    source.Ref
 	Hosts  []egressHost
 	Ranges []netip.Prefix
+	// ECH: TLS may pass that may hide its name.
+	ECH bool
+	// DNS is how workloads ask for names; nil: not at all.
+	DNS *feedv1.DNS
 	// Problems are entries that were left out, or left without what they open.
 	Problems []string
 }
@@ -75,6 +79,14 @@ func checkEgress(r *reader, ref source.Ref) {
 	})
 	for i, s := range v.Spec.Egress.InsideRanges {
 		e.readRange(fmt.Sprintf("spec.egress.insideRanges[%d]", i), s)
+	}
+	e.readDNS(v.Spec.Egress.DNS, own)
+	switch v.Spec.Egress.EncryptedClientHello {
+	case "", v1alpha1.ECHRefuse:
+	case v1alpha1.ECHAllow:
+		e.ECH = true
+	default:
+		e.fail("spec.egress.encryptedClientHello", "%s is neither Refuse nor Allow", quote(string(v.Spec.Egress.EncryptedClientHello)))
 	}
 	slices.SortFunc(e.Ranges, netip.Prefix.Compare)
 	e.Ranges = slices.Compact(e.Ranges)

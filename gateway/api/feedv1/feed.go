@@ -72,6 +72,10 @@ type Egress struct {
 	Resolvers    []netip.AddrPort `json:"resolvers,omitempty"`
 	Hosts        []Host           `json:"hosts,omitempty"`
 	InsideRanges []netip.Prefix   `json:"insideRanges,omitempty"`
+	// ECH: TLS may pass that may hide its name.
+	ECH bool `json:"ech,omitempty"`
+	// DNS answers workloads; nil: nobody is.
+	DNS *DNS `json:"dns,omitempty"`
 	// Backends are XBackends by host name and port: such a destination is
 	// reachable only as that surface.
 	Backends []Backend `json:"backends,omitempty"`

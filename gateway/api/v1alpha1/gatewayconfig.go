@@ -134,6 +134,18 @@ type EgressConfig struct {
 	// +kubebuilder:validation:MaxItems=64
 	// +kubebuilder:validation:items:MaxLength=64
 	InsideRanges []string `json:"insideRanges,omitempty"`
+	// EncryptedClientHello says what becomes of TLS in a tunnel that is not
+	// inspected and may hide its name: Refuse (the default) or Allow. Browsers
+	// send what cannot be told from a hidden name, also where they hide none.
+	//
+	// +optional
+	// +kubebuilder:validation:Enum=Refuse;Allow
+	EncryptedClientHello EncryptedClientHello `json:"encryptedClientHello,omitempty"`
+	// DNS has the gateway answer workloads that ask for names. Absent: it
+	// answers none.
+	//
+	// +optional
+	DNS *DNSConfig `json:"dns,omitempty"`
 }
 
 // EgressHost is one name that the gateway answers itself.
