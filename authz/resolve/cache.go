@@ -32,9 +32,11 @@ type entry struct {
 	addrs []netip.Addr
 	// aliases are the names that the name stands for, in order.
 	aliases []string
-	failed  Kind
-	expires time.Time
-	judged  atomic.Pointer[judgement]
+	// services are of an entry for HTTPS records; addrs are then their hints.
+	services []Service
+	failed   Kind
+	expires  time.Time
+	judged   atomic.Pointer[judgement]
 }
 
 func (e *entry) refused(cause *egress.Refusal) error {

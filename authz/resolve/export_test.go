@@ -42,7 +42,7 @@ type Half struct {
 
 // Join makes one finding of two.
 func Join(a, b Half) Half {
-	f := join(finding{a.Addrs, a.Aliases, a.TTL, a.Failed}, finding{b.Addrs, b.Aliases, b.TTL, b.Failed})
+	f := join(finding{addrs: a.Addrs, aliases: a.Aliases, ttl: a.TTL, failed: a.Failed}, finding{addrs: b.Addrs, aliases: b.Aliases, ttl: b.TTL, failed: b.Failed})
 	return Half{f.addrs, f.aliases, f.ttl, f.failed}
 }
 

@@ -23,6 +23,8 @@ type flights struct {
 type flightKey struct {
 	source *source
 	name   string
+	// services: it is for HTTPS records, not addresses.
+	services bool
 }
 
 // flight ends by closing done; entry is then set.

@@ -21,25 +21,32 @@ type source struct {
 	r       *Resolver
 	servers *servers
 	cache   *cache
+	// services are HTTPS records by name.
+	services *cache
 }
 
 func newSource(r *Resolver, fixed []netip.AddrPort) *source {
 	return &source{
 		r:       r,
 		servers: &servers{fixed: slices.Clone(fixed), file: r.cfg.SystemFile, now: r.cfg.Now},
-		cache:   newCache(r.cfg.Names),
+		cache:   newCache(r.cfg.Names), services: newCache(r.cfg.Names),
 	}
 }
 
 // fetch asks the servers, once for all who ask at one time.
 func (s *source) fetch(ctx context.Context, name string) (*entry, error) {
-	fl := s.r.flights.join(flightKey{s, name}, func(ctx context.Context) *entry {
+	fl := s.r.flights.join(flightKey{source: s, name: name}, func(ctx context.Context) *entry {
 		// Who asked as another flight ended finds its answer.
 		if e := s.cache.get(name, s.r.cfg.Now()); e != nil {
 			return e
 		}
 		return s.fly(ctx, name)
 	})
+	return wait(ctx, fl)
+}
+
+// wait is for who joined a flight; nil: there was none to join.
+func wait(ctx context.Context, fl *flight) (*entry, error) {
 	if fl == nil {
 		return nil, &Failure{Kind: Busy}
 	}
@@ -74,8 +81,9 @@ func (s *source) fly(ctx context.Context, name string) *entry {
 
 // finding is what was found of one name, in one family or both.
 type finding struct {
-	addrs   []netip.Addr
-	aliases []string
+	addrs    []netip.Addr
+	services []*dns.HTTPS
+	aliases  []string
 	// ttl is within the bounds.
 	ttl    time.Duration
 	failed Kind

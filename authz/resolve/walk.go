@@ -18,7 +18,8 @@ const (
 	maxRecords = 256
 )
 
-// walk finds a name's addresses of one family, along its aliases.
+// walk finds a name's records of one kind, along its aliases: addresses of one
+// family, or HTTPS records.
 func (s *source) walk(ctx context.Context, name string, family uint16) finding {
 	w := walker{family: family, names: []string{name}, ttl: maxTTL}
 	for {
@@ -30,8 +31,8 @@ func (s *source) walk(ctx context.Context, name string, family uint16) finding {
 		switch {
 		case kind != "":
 			return w.fail(kind, failedTTL)
-		case len(w.addrs) > 0:
-			return finding{addrs: w.addrs, aliases: w.names[1:], ttl: max(w.ttl, minTTL)}
+		case len(w.addrs) > 0 || len(w.services) > 0:
+			return finding{addrs: w.addrs, services: w.services, aliases: w.names[1:], ttl: max(w.ttl, minTTL)}
 		case s.r.view.Load().policy.closed(w.at()) && len(w.names) > 1:
 			// Refused, whatever it has: it is not even asked for.
 			return w.fail(NoAddress, noneTTL)
@@ -49,7 +50,9 @@ type walker struct {
 	// names are the one asked for and its aliases, the last one at the end.
 	names []string
 	addrs []netip.Addr
-	ttl   time.Duration
+	// services are HTTPS records, where those are asked for.
+	services []*dns.HTTPS
+	ttl      time.Duration
 }
 
 func (w *walker) at() string { return w.names[len(w.names)-1] }
@@ -72,13 +75,14 @@ func (w *walker) follow(m *dns.Msg) (more bool, kind Kind) {
 		if !ok {
 			break
 		}
-		if len(r.addrs[w.at()]) > 0 || slices.Contains(w.names, next) || len(w.names) > maxAliases {
+		if r.has(w.at()) || slices.Contains(w.names, next) || len(w.names) > maxAliases {
 			return false, Malformed
 		}
 		w.ttl = min(w.ttl, r.ttls[w.at()])
 		w.names = append(w.names, next)
 	}
-	if w.addrs = r.addrs[w.at()]; len(w.addrs) > 0 {
+	w.addrs, w.services = r.addrs[w.at()], r.services[w.at()]
+	if r.has(w.at()) {
 		w.ttl = min(w.ttl, r.ttls[w.at()])
 	}
 	return len(w.names) > begin && !r.authority, ""
@@ -87,9 +91,10 @@ func (w *walker) follow(m *dns.Msg) (more bool, kind Kind) {
 // records are those of an answer that count, by canonical owner. Others may be
 // in it, about names that were not asked for: nobody looks at them.
 type records struct {
-	aliases map[string]string
-	addrs   map[string][]netip.Addr
-	ttls    map[string]time.Duration
+	aliases  map[string]string
+	addrs    map[string][]netip.Addr
+	services map[string][]*dns.HTTPS
+	ttls     map[string]time.Duration
 	// authority: the answer says that there is nothing more (SOA).
 	authority bool
 }
@@ -98,7 +103,10 @@ func read(m *dns.Msg, family uint16) (*records, Kind) {
 	if len(m.Answer) > maxRecords {
 		return nil, TooMany
 	}
-	r := &records{aliases: map[string]string{}, addrs: map[string][]netip.Addr{}, ttls: map[string]time.Duration{}}
+	r := &records{
+		aliases: map[string]string{}, addrs: map[string][]netip.Addr{}, services: map[string][]*dns.HTTPS{},
+		ttls: map[string]time.Duration{},
+	}
 	for _, rr := range m.Answer {
 		if kind := r.add(rr, family); kind != "" {
 			return nil, kind
@@ -106,6 +114,11 @@ func read(m *dns.Msg, family uint16) (*records, Kind) {
 	}
 	r.authority = slices.ContainsFunc(m.Ns, func(rr dns.RR) bool { return rr.Header().Rrtype == dns.TypeSOA })
 	return r, ""
+}
+
+// has reports whether there is what was asked for, of this owner.
+func (r *records) has(owner string) bool {
+	return len(r.addrs[owner]) > 0 || len(r.services[owner]) > 0
 }
 
 func (r *records) add(rr dns.RR, family uint16) Kind {
@@ -128,6 +141,10 @@ func (r *records) add(rr dns.RR, family uint16) Kind {
 	case *dns.AAAA:
 		if a, ok := netip.AddrFromSlice(rr.AAAA); ok && a.Is6() && family == dns.TypeAAAA {
 			r.addrs[owner] = append(r.addrs[owner], a)
+		}
+	case *dns.HTTPS:
+		if family == dns.TypeHTTPS {
+			r.services[owner] = append(r.services[owner], rr)
 		}
 	default:
 		return ""
