@@ -21,6 +21,9 @@ const (
 	whyColumns  = 160
 )
 
+// surfaceNames is that of queries for names.
+const surfaceNames = "DNS"
+
 // what says what a hop asks for, in its protocol's terms.
 func (r *Record) what() string {
 	if r.Kind == KindChange {
@@ -31,6 +34,8 @@ func (r *Record) what() string {
 		return join(Display(r.verb(), nameColumns), r.server(), r.called())
 	case v1alpha1.SurfaceModels:
 		return join("model", r.called(), r.server())
+	case surfaceNames:
+		return join(surfaceNames, Display(r.verb(), nameColumns), Display(r.Host, hostColumns))
 	case v1alpha1.SurfaceHosts:
 		return join("CONNECT", Display(r.authority(), hostColumns))
 	}

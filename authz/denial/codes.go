@@ -61,7 +61,9 @@ const (
 // table is every code there is. docs/denials.md has one row for each, and a
 // test holds the two together.
 func table() []Code {
-	return slices.Concat(tokenCodes(), policyCodes(), packageCodes(), requestCodes(), egressCodes(), gatewayCodes(), backendCodes())
+	return slices.Concat(
+		tokenCodes(), policyCodes(), packageCodes(), requestCodes(), egressCodes(), tlsCodes(), dnsCodes(), gatewayCodes(), backendCodes(),
+	)
 }
 
 func tokenCodes() []Code {
