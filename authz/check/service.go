@@ -77,6 +77,8 @@ type World struct {
 type Egress struct {
 	Plan  *egress.Plan
 	Names Names
+	// Hidden: TLS may pass that hides its name (ECH).
+	Hidden bool
 }
 
 // Config is what a Service needs. Everything but Contained, Uploads, Leaves, Releases, Canaries

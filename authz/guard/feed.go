@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
 
 	"github.com/hopgate/hopgate/authz/check"
 	"github.com/hopgate/hopgate/authz/decide"
@@ -64,9 +63,10 @@ func (g *Guard) ApplyFeed(f *feedv1.Snapshot) error {
 			p.exit.resolver.Apply(p.settings)
 		}
 		p.exit.Keep(f.Names)
-		w.Egress[key] = check.Egress{Plan: p.plan, Names: p.exit}
+		w.Egress[key] = check.Egress{Plan: p.plan, Names: p.exit, Hidden: p.hidden}
 	}
 	g.check.SetWorld(w)
+	g.names.Apply(nameViews(f, set, next))
 	g.keep(next)
 	g.feedChanged(now.since(g.basis))
 	g.basis = now
@@ -117,6 +117,8 @@ type way struct {
 	exit     *exit
 	// fresh: the exit was made for it.
 	fresh bool
+	// hidden: TLS may pass that hides its name.
+	hidden bool
 }
 
 // ways are by Gateway.
@@ -154,12 +156,12 @@ func (g *Guard) plan(b *basis) (ways, error) {
 
 func (g *Guard) wayOf(gw *feedv1.Gateway, b *basis) way {
 	plan, warnings := egress.NewPlan(egress.PlanConfig{
-		Egress: gw.Egress, Listeners: allListeners(b.feed), Own: append([]netip.AddrPort{g.dns.Address()}, g.cfg.Own...), Local: b.local,
+		Egress: gw.Egress, Listeners: allListeners(b.feed), Own: g.own(b.feed), Local: b.local,
 	})
 	for _, w := range warnings {
 		g.cfg.Log.Warn("egress", "gateway", gw.Key.String(), "problem", w.String())
 	}
-	return way{plan: plan, settings: resolve.Settings{Space: plan.Space(), Hosts: gw.Egress.Hosts, Servers: gw.Egress.Resolvers}}
+	return way{plan: plan, hidden: gw.Egress.ECH, settings: resolve.Settings{Space: plan.Space(), Hosts: gw.Egress.Hosts, Servers: gw.Egress.Resolvers}}
 }
 
 // keep closes the exits of Gateways that are gone.

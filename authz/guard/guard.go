@@ -21,7 +21,9 @@ import (
 	"github.com/hopgate/hopgate/authz/check"
 	"github.com/hopgate/hopgate/authz/contain"
 	"github.com/hopgate/hopgate/authz/credential"
+	"github.com/hopgate/hopgate/authz/firstflight"
 	"github.com/hopgate/hopgate/authz/leash"
+	"github.com/hopgate/hopgate/authz/nameserver"
 	"github.com/hopgate/hopgate/authz/policy"
 	"github.com/hopgate/hopgate/authz/release"
 	"github.com/hopgate/hopgate/authz/resolve"
@@ -107,6 +109,7 @@ type Guard struct {
 	tokens   *token.Verifier
 	compiler *policy.Compiler
 	dns      *resolve.Server
+	names    *nameserver.Pool
 	register *leash.Register
 	check    *check.Service
 	budget   *check.Budget
@@ -142,6 +145,9 @@ func New(cfg Config) (*Guard, error) {
 	}
 	if g.dns, err = resolve.NewServer(resolve.ServerConfig{Now: cfg.Now}); err != nil {
 		return nil, errors.Join(err, g.log.Close())
+	}
+	if g.names, err = nameserver.New(nameserver.Config{Recorder: g.log, Now: cfg.Now, Log: cfg.Log}); err != nil {
+		return nil, errors.Join(err, g.dns.Close(), g.log.Close())
 	}
 	if g.orders, err = contain.Open(contain.Config{Path: cfg.OrdersPath, Now: cfg.Now, Rand: cfg.Rand}); err != nil {
 		return nil, errors.Join(err, g.dns.Close(), g.log.Close())
@@ -222,6 +228,9 @@ func (g *Guard) Canaries() (last canary.Verdict, proven bool) {
 	return g.prover.Last(), g.prover.Proven()
 }
 
+// Names answers workloads that ask for names, and counts what they ask.
+func (g *Guard) Names() *nameserver.Pool { return g.names }
+
 // Decisions counts decisions.
 func (g *Guard) Decisions() prometheus.Collector { return g.check }
 
@@ -235,6 +244,7 @@ func (g *Guard) Register(s grpc.ServiceRegistrar) {
 	g.check.Register(s)
 	leash.NewHolder(g.register, g.check, g.check, g.cfg.Log).Register(s)
 	leash.NewEndLog(g.register).Register(s)
+	firstflight.New(g.register, g.check, g.cfg.Log).Register(s)
 }
 
 // Run works until ctx ends, or until a part of it has failed that decisions
@@ -244,8 +254,8 @@ func (g *Guard) Run(ctx context.Context, stopped func()) error {
 	working, fail := context.WithCancel(ctx)
 	defer fail()
 	var wg sync.WaitGroup
-	errs := make([]error, 2)
-	for i, run := range []func(context.Context) error{g.dns.Run, g.tokens.Run} {
+	errs := make([]error, 3)
+	for i, run := range []func(context.Context) error{g.dns.Run, g.tokens.Run, g.names.Run} {
 		wg.Go(func() {
 			if errs[i] = run(working); errs[i] != nil {
 				fail()

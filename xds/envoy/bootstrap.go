@@ -55,7 +55,7 @@ func (b Bootstrap) Message(s Settings) *bootstrapv3.Bootstrap {
 
 func socketClusters(socket string) []*clusterv3.Cluster {
 	var out []*clusterv3.Cluster
-	for _, n := range []string{ClusterXDS, ClusterAuthz, ClusterHold, ClusterLog} {
+	for _, n := range []string{ClusterXDS, ClusterAuthz, ClusterHold, ClusterLog, ClusterFlight} {
 		out = append(out, SocketCluster(n, socket))
 	}
 	return append(out, secretsCluster(socket))

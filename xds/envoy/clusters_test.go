@@ -291,7 +291,7 @@ func TestTheBootstrapKnowsOneSocket(t *testing.T) {
 			t.Errorf("%s is at %v", c.GetName(), ep)
 		}
 	}
-	if diff := cmp.Diff([]string{ClusterXDS, ClusterAuthz, ClusterHold, ClusterLog, ClusterSecrets}, names); diff != "" {
+	if diff := cmp.Diff([]string{ClusterXDS, ClusterAuthz, ClusterHold, ClusterLog, ClusterFlight, ClusterSecrets}, names); diff != "" {
 		t.Errorf("clusters differ (-want +got):\n%s", diff)
 	}
 	if p := boot.GetAdmin().GetAddress().GetPipe(); p.GetPath() == "" || p.GetMode() != 0o600 {

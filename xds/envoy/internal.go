@@ -89,7 +89,7 @@ func tunnelFilters(mode string, s Settings) []*listenerv3.Filter {
 	if mode == wire.ModeHosts {
 		// The cluster is named by filter state; this one does not exist.
 		to.ClusterSpecifier = &tcpproxyv3.TcpProxy_Cluster{Cluster: "hopgate/nowhere"}
-		return append(out, networkFilter("envoy.filters.network.tcp_proxy", to))
+		return append(out, firstFlight(s), networkFilter("envoy.filters.network.tcp_proxy", to))
 	}
 	c := cacheOfMode(mode)
 	to.ClusterSpecifier = &tcpproxyv3.TcpProxy_Cluster{Cluster: directName(c)}
@@ -98,6 +98,7 @@ func tunnelFilters(mode string, s Settings) []*listenerv3.Filter {
 			PortSpecifier:  &snidfpv3.FilterConfig_PortValue{PortValue: 443},
 			DnsCacheConfig: c.config(s),
 		}),
+		firstFlight(s),
 		networkFilter("envoy.filters.network.tcp_proxy", to))
 }
 

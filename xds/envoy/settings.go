@@ -44,6 +44,8 @@ const (
 	ClusterLog   = "hopgate/log"
 	// ClusterSecrets is for certificates that are minted on demand.
 	ClusterSecrets = "hopgate/secrets"
+	// ClusterFlight is for the first flights of tunnels.
+	ClusterFlight = "hopgate/flight"
 )
 
 // Timings of the connection managers, all measured.

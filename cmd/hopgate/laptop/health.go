@@ -110,6 +110,6 @@ func registry(l *Laptop) *prometheus.Registry {
 		last, _ := l.guard.Canaries()
 		return last.Took.Seconds()
 	})
-	r.MustRegister(l.guard.Decisions(), l.guard.Budgets())
+	r.MustRegister(l.guard.Decisions(), l.guard.Budgets(), l.guard.Names())
 	return r
 }

@@ -1,0 +1,230 @@
+package firstflight_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"io"
+	"log/slog"
+	"net"
+	"testing"
+	"time"
+
+	netprocv3 "github.com/envoyproxy/go-control-plane/envoy/service/network_ext_proc/v3"
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+	"google.golang.org/grpc/test/bufconn"
+
+	"github.com/hopgate/hopgate/authz/firstflight"
+	"github.com/hopgate/hopgate/authz/leash"
+	"github.com/hopgate/hopgate/authz/surface/clienthello"
+	"github.com/hopgate/hopgate/gateway/api/wire"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// judge refuses names.
+type judge map[string]string
+
+func (j judge) Hello(_ *leash.Hop, c clienthello.Hello, err error) string {
+	if err != nil {
+		return j["unreadable"]
+	}
+	return j[c.ServerName]
+}
+
+// bench is the service, and a hop that lives.
+type bench struct {
+	client netprocv3.NetworkExternalProcessorClient
+	hop    leash.ID
+	cut    chan leash.Cut
+	ended  chan leash.Ending
+	live   *leash.Register
+}
+
+func newBench(t *testing.T) *bench {
+	t.Helper()
+	b := &bench{hop: leash.ID{1}, cut: make(chan leash.Cut, 1), ended: make(chan leash.Ending, 1)}
+	b.live = leash.NewRegister(leash.Config{Now: time.Now, Ended: func(_ *leash.Hop, e leash.Ending) { b.ended <- e }})
+	if err := b.live.Enter(&leash.Hop{ID: b.hop, Held: true}); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := b.live.Open(b.hop, false, func(c leash.Cut) { b.cut <- c }); !ok {
+		t.Fatal("the hop has no hold")
+	}
+	l := bufconn.Listen(1 << 20)
+	s := grpc.NewServer()
+	firstflight.New(b.live, judge{"closed.example": "tls_hidden", "unreadable": "tls_unreadable"}, slog.New(slog.DiscardHandler)).Register(s)
+	done := make(chan error, 1)
+	go func() { done <- s.Serve(l) }()
+	t.Cleanup(func() { s.Stop(); <-done })
+	c, err := grpc.NewClient("passthrough:///guard", grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return l.DialContext(ctx) }))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	b.client = netprocv3.NewNetworkExternalProcessorClient(c)
+	return b
+}
+
+// begin opens a side stream for hops of these ids.
+func (b *bench) begin(t *testing.T, ids ...string) netprocv3.NetworkExternalProcessor_ProcessClient {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	t.Cleanup(cancel)
+	for _, id := range ids {
+		ctx = metadata.AppendToOutgoingContext(ctx, wire.CallParent, id)
+	}
+	s, err := b.client.Process(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func say(t *testing.T, s netprocv3.NetworkExternalProcessor_ProcessClient, data []byte, end bool) {
+	t.Helper()
+	if err := s.Send(&netprocv3.ProcessingRequest{ReadData: &netprocv3.Data{Data: data, EndOfStream: end}}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func hear(t *testing.T, s netprocv3.NetworkExternalProcessor_ProcessClient) *netprocv3.ProcessingResponse {
+	t.Helper()
+	m, err := s.Recv()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// sent is the first flight of Go's client.
+func sent(t *testing.T, name string) []byte {
+	t.Helper()
+	here, there := net.Pipe()
+	done := make(chan error, 1)
+	go func() { done <- tls.Client(here, &tls.Config{ServerName: name}).Handshake() }()
+	b := make([]byte, clienthello.MaxBytes)
+	n, err := there.Read(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	there.Close()
+	<-done
+	return b[:n]
+}
+
+// early is a ClientHello of TLS 1.2 that says that data follows, and data.
+func early() []byte {
+	body := append(append([]byte{3, 3}, make([]byte, 32)...), 0, 0, 2, 0x13, 1, 1, 0, 0, 4, 0, 42, 0, 0)
+	m := append([]byte{1, 0, 0, byte(len(body))}, body...)
+	return append(append([]byte{22, 3, 1, 0, byte(len(m))}, m...), 23, 3, 3, 0, 1, 7)
+}
+
+func TestWhatPasses(t *testing.T) {
+	t.Parallel()
+	whole := sent(t, "open.example")
+	for name, sizes := range map[string][]int{"at once": {len(whole)}, "in pieces": {1, 100, len(whole) - 101}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t)
+			s := b.begin(t, b.hop.String())
+			rest := whole
+			for _, n := range sizes {
+				say(t, s, rest[:n], false)
+				rest = rest[n:]
+			}
+			m := hear(t, s)
+			if !bytes.Equal(m.GetReadData().GetData(), whole) || !m.GetCloseStreamToExtProcServer() || m.GetConnectionStatus() != netprocv3.ProcessingResponse_CONTINUE {
+				t.Errorf("answered %v", m)
+			}
+			if _, ok := b.live.Live(b.hop); !ok {
+				t.Error("the hop does not live on")
+			}
+		})
+	}
+}
+
+// What is sent early cannot be told from what is on its way already: the side
+// stream goes on.
+func TestWhatIsSentEarly(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	s := b.begin(t, b.hop.String())
+	say(t, s, early(), false)
+	if m := hear(t, s); !bytes.Equal(m.GetReadData().GetData(), early()) || m.GetCloseStreamToExtProcServer() {
+		t.Errorf("answered %v", m)
+	}
+	say(t, s, []byte("more"), true)
+	if m := hear(t, s); string(m.GetReadData().GetData()) != "more" || !m.GetReadData().GetEndOfStream() || m.GetCloseStreamToExtProcServer() {
+		t.Errorf("answered %v", m)
+	}
+}
+
+func TestWhatIsRefused(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name string
+		sent []byte
+		end  bool
+		code string
+		want byte
+	}{
+		{"a name", sent(t, "closed.example"), false, "tls_hidden", 49},
+		{"no TLS", []byte("GET / HTTP/1.1\r\n\r\n"), false, "tls_unreadable", 50},
+		{"half a hello", sent(t, "open.example")[:50], true, "tls_unreadable", 50},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t)
+			s := b.begin(t, b.hop.String())
+			say(t, s, tc.sent, tc.end)
+			if diff := cmp.Diff([]byte{21, 3, 1, 0, 2, 2, tc.want}, hear(t, s).GetWriteData().GetData()); diff != "" {
+				t.Errorf("the alert differs (-want +got):\n%s", diff)
+			}
+			if m := hear(t, s); m.GetConnectionStatus() != netprocv3.ProcessingResponse_CLOSE || m.GetReadData() != nil {
+				t.Errorf("answered %v", m)
+			}
+			if _, ok := b.live.Live(b.hop); ok {
+				t.Error("the hop lives on")
+			}
+			// The tunnel that does not end by its alert is broken off.
+			if c := <-b.cut; c.Code != tc.code || c.Detail != wire.DetailRefused {
+				t.Errorf("cut as %+v", c)
+			}
+		})
+	}
+}
+
+func TestHopsThatAreNone(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	for name, ids := range map[string][]string{
+		"no id": nil, "two ids": {b.hop.String(), b.hop.String()}, "no id at all": {"-"}, "another's": {leash.ID{2}.String()},
+	} {
+		s := b.begin(t, ids...)
+		_, err := s.Recv()
+		if c := status.Code(err); err == nil || err == io.EOF || c == codes.OK {
+			t.Errorf("%s: the side stream ends by %v, which lets the tunnel pass", name, err)
+		}
+	}
+}
+
+// An orderly end would let the tunnel pass unread.
+func TestNeverAnOrderlyEnd(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	s := b.begin(t, b.hop.String())
+	if err := s.CloseSend(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Recv(); err == nil || err == io.EOF {
+		t.Errorf("the side stream ends by %v", err)
+	}
+}
