@@ -26,8 +26,8 @@ type world struct {
 	roots string
 	// tls and plain are the site's ports, in place of 443 and 80.
 	tls, plain string
-	// proxy, http and health are in place of 3128, 8080 and 9900.
-	proxy, http, health string
+	// proxy, http and health are in place of 3128, 8080 and 9900, names of 5353.
+	proxy, http, health, names string
 	// goEnv has the Go command build with what it has built before.
 	goEnv []string
 }
@@ -56,6 +56,7 @@ func newWorld(t *testing.T, bin string) *world {
 	free := []int{testenv.Port(t), testenv.Port(t), testenv.Port(t)}
 	slices.Sort(free) // what is shown in order stays in that order
 	w.proxy, w.http, w.health = strconv.Itoa(free[0]), strconv.Itoa(free[1]), strconv.Itoa(free[2])
+	w.names = strconv.Itoa(testenv.Port(t))
 	return w
 }
 
@@ -75,6 +76,7 @@ func (w *world) real(text string) string {
 		{`\b3128\b`, w.proxy},
 		{`\b8080\b`, w.http},
 		{`\b9900\b`, w.health},
+		{`\b5353\b`, w.names},
 		{`\bport: 443\b`, "port: " + w.tls},
 		{`\bports: 443  is 443\b`, "ports: " + w.tls + "  is " + w.tls},
 		{`\[443\]`, "[" + w.tls + "]"},
