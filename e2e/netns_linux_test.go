@@ -43,7 +43,7 @@ func ownInternet(t *testing.T) bool {
 }
 
 // everyAddress brings loopback up and makes every address local.
-func everyAddress(t *testing.T) {
+func everyAddress(t testing.TB) {
 	t.Helper()
 	if err := network.EveryAddress(); err != nil {
 		t.Fatal(err)
