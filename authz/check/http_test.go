@@ -185,8 +185,8 @@ func TestLimitsOnWhatARequestSays(t *testing.T) {
 		{"a sign", "HTTP/1.1", [][2]string{head("content-length", "+1")}, denial.LimitMissing},
 		{"nothing", "HTTP/1.1", [][2]string{head("content-length", "")}, denial.LimitMissing},
 		{"more than a number holds", "HTTP/1.1", [][2]string{head("content-length", "9999999999999999999")}, denial.LimitMissing},
-		{"chunked", "HTTP/1.1", [][2]string{head("transfer-encoding", "chunked")}, denial.LimitMissing},
-		{"chunked and a length", "HTTP/1.1", [][2]string{head("transfer-encoding", "chunked"), head("content-length", "1")}, denial.LimitMissing},
+		{"chunked", "HTTP/1.1", [][2]string{head(wire.HeaderFraming, "chunked")}, denial.LimitMissing},
+		{"chunked and a length", "HTTP/1.1", [][2]string{head(wire.HeaderFraming, "chunked"), head("content-length", "1")}, denial.LimitMissing},
 		{"an upgrade", "HTTP/1.1", [][2]string{head("upgrade", "websocket")}, denial.LimitMissing},
 		{"an upgrade and a length", "HTTP/1.1", [][2]string{head("upgrade", "websocket"), head("content-length", "1")}, denial.LimitMissing},
 	} {

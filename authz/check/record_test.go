@@ -8,6 +8,7 @@ import (
 	"github.com/hopgate/hopgate/authz/denial"
 	"github.com/hopgate/hopgate/gateway/api/feedv1"
 	"github.com/hopgate/hopgate/gateway/api/v1alpha1"
+	"github.com/hopgate/hopgate/gateway/api/wire"
 )
 
 // TestSource is the client's address, where it has one.
@@ -73,7 +74,7 @@ func TestLimitsAreRecorded(t *testing.T) {
 	}{
 		"kept":          {chat(`{"model":"gpt-5","max_tokens":7,"messages":[]}`), "limits.outputTokens=7"},
 		"not kept":      {chat(`{"model":"gpt-5","max_tokens":1001,"messages":[]}`), "limits.outputTokens=1001 limits.requestBytes=49"},
-		"not said":      {bounded.with([2]string{"transfer-encoding", "chunked"}), "limits.outputTokens=0 limits.requestBytes=-1"},
+		"not said":      {bounded.with([2]string{wire.HeaderFraming, "chunked"}), "limits.outputTokens=0 limits.requestBytes=-1"},
 		"a body's":      {bounded.with([2]string{"content-length", "9"}), "limits.requestBytes=9"},
 		"no limit":      {page(), ""},
 		"denied anyhow": {call("merge", "{}"), ""},

@@ -86,7 +86,7 @@ func headerID(name string) (HeaderID, bool) {
 		return HeaderContentEncoding, true
 	case "content-length":
 		return HeaderContentLength, true
-	case "transfer-encoding":
+	case wire.HeaderFraming:
 		return HeaderTransferEncoding, true
 	case "mcp-method":
 		return HeaderMCPMethod, true

@@ -271,7 +271,7 @@ func TestEveryHeaderIsKnown(t *testing.T) {
 func headerNames() []string {
 	return []string{
 		"txn-token", "proxy-authorization", "authorization", "content-type", "content-encoding", "content-length",
-		"transfer-encoding", "mcp-method", "mcp-name", "mcp-protocol-version", "upgrade", "x-envoy-auth-partial-body",
+		wire.HeaderFraming, "mcp-method", "mcp-name", "mcp-protocol-version", "upgrade", "x-envoy-auth-partial-body",
 		"x-http-method-override", "x-rewrite-url",
 	}
 }

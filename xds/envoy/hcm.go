@@ -110,12 +110,22 @@ func strip(sh shape) *corev3.TypedExtensionConfig {
 		// Envoy would take from a client that it holds for internal.
 		removePrefix("x-envoy-"),
 	}}
+	cfg.Mutations = append(cfg.Mutations, framing())
 	if sh == shapeRoutes {
 		for _, h := range overrides() {
 			cfg.Mutations = append(cfg.Mutations, remove(h))
 		}
 	}
 	return &corev3.TypedExtensionConfig{Name: "strip", TypedConfig: pack(cfg)}
+}
+
+// framing keeps what the request says of how its body comes: Envoy takes that
+// away next.
+func framing() *mutationv3.HeaderMutation {
+	return &mutationv3.HeaderMutation{Action: &mutationv3.HeaderMutation_Append{Append: &corev3.HeaderValueOption{
+		Header:       &corev3.HeaderValue{Key: wire.HeaderFraming, Value: "%REQ(transfer-encoding)%"},
+		AppendAction: corev3.HeaderValueOption_OVERWRITE_IF_EXISTS_OR_ADD,
+	}}}
 }
 
 // overrides are headers by which some backends take another method or path

@@ -40,7 +40,7 @@ func removed(m *graph.HeaderMod) []string {
 // ours never reaches a backend. The deadline and the token are not among it:
 // what is named here is gone whoever set it, and Check may hand on a token.
 func ours() []string {
-	return []string{"proxy-authorization", wire.HeaderPartialBody, "x-envoy-internal", "x-envoy-external-address"}
+	return []string{"proxy-authorization", wire.HeaderFraming, wire.HeaderPartialBody, "x-envoy-internal", "x-envoy-external-address"}
 }
 
 // tracks are what the outside would learn of us.

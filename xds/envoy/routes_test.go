@@ -261,6 +261,9 @@ func TestUserTextIsNoFormat(t *testing.T) {
 		for _, h := range hs {
 			v := h.GetHeader().GetValue()
 			seen = seen || strings.Contains(v, "REQ(authorization)")
+			if h.GetHeader().GetKey() == wire.HeaderFraming && v == "%REQ(transfer-encoding)%" {
+				continue // it is ours, and no secret
+			}
 			if strings.Contains(strings.ReplaceAll(v, "%%", ""), "%") {
 				t.Errorf("%s: %s is read as a format: %s", name, h.GetHeader().GetKey(), v)
 			}

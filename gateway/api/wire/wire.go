@@ -61,6 +61,9 @@ const (
 	// HeaderPrefix is ours alone: what a client sends under it is removed
 	// before anything sees it.
 	HeaderPrefix = "x-hop-"
+	// HeaderFraming is the request's Transfer-Encoding, which Envoy takes away
+	// before anybody is asked: without it a body in pieces looks like none.
+	HeaderFraming = HeaderPrefix + "transfer-encoding"
 	// HeaderPartialBody is set by Envoy when it sent a part of the body.
 	HeaderPartialBody = "x-envoy-auth-partial-body"
 	// HeaderTxnToken carries the transaction token.
