@@ -114,8 +114,15 @@ func (s *Service) identify(ctx context.Context, w *work) bool {
 		return true
 	}
 	l := w.hop.Target.Listener
-	if l.Peers {
-		w.hop.Peer = peerOf(&w.req.Source)
+	peer := token.Peer{Certificate: w.req.Source.Certificate}
+	switch {
+	case w.hop.Target.Entry.Captured():
+		if w.hop.Peer = addressOf(&w.req.Source); w.hop.Peer == "" {
+			return w.deny(denial.Internal)
+		}
+	case l.Peers:
+		peer.SPIFFE = peerOf(&w.req.Source)
+		w.hop.Peer = peer.SPIFFE
 	}
 	if len(l.TrustDomains) == 0 {
 		return true
@@ -127,7 +134,6 @@ func (s *Service) identify(ctx context.Context, w *work) bool {
 	if code != "" {
 		return w.deny(code)
 	}
-	peer := token.Peer{SPIFFE: w.hop.Peer, Certificate: w.req.Source.Certificate}
 	claims, leeway, code := s.cfg.Tokens.Verify(ctx, w.now, raw, l, peer)
 	switch {
 	case code != "":
@@ -142,11 +148,15 @@ func (s *Service) identify(ctx context.Context, w *work) bool {
 // peerOf is the SPIFFE ID of the connection. Of a certificate without a URI
 // Envoy gives a DNS name or the subject, which say nothing of a workload.
 func peerOf(p *Peer) string {
-	if !strings.HasPrefix(p.Principal, "spiffe://") {
+	if !isSPIFFE(p.Principal) {
 		return ""
 	}
 	return p.Principal
 }
+
+// isSPIFFE reports whether a peer was authenticated. One that is named by its
+// address was not, but by the network.
+func isSPIFFE(peer string) bool { return strings.HasPrefix(peer, "spiffe://") }
 
 // reachable refuses what no policy can open, and what is reachable only as
 // something else.

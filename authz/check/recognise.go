@@ -55,7 +55,7 @@ func (w *work) recognise() bool {
 // only as its surface.
 func (w *work) mayConnect() bool {
 	switch t := w.hop.Target; {
-	case t.Entry != wire.EntryProxy:
+	case t.Entry != wire.EntryProxy && t.Entry != wire.EntryCaptureTLS:
 		return w.deny(denial.NoRoute)
 	case len(t.Backends) > 0:
 		return w.deny(denial.SurfaceRequired)
@@ -67,6 +67,9 @@ func (w *work) mayConnect() bool {
 // already, and the host is one more thing that rules can look at.
 func (w *work) destination(e wire.Entry) bool {
 	a := &w.hop.Action
+	if e == wire.EntryCaptureTLS {
+		return w.serverName()
+	}
 	var port uint16 = httpPort
 	switch {
 	case e == wire.EntryRoute:
@@ -74,6 +77,8 @@ func (w *work) destination(e wire.Entry) bool {
 		port = w.hop.Target.Listener.Port
 	case w.req.Method == http.MethodConnect:
 		port = 0
+	case e == wire.EntryCaptureHTTP:
+		port = w.hop.Target.Listener.CapturedPort
 	case e == wire.EntryInspected:
 		a.Inspected = true
 		port = httpsPort

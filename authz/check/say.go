@@ -31,7 +31,7 @@ func (s *Service) sayDeny(w *work) {
 // the Gateway's operator has not said otherwise.
 func (w *work) told() bool {
 	t := w.hop.Target
-	return t != nil && (w.hop.Claims != nil || w.hop.Peer != "") && t.Gateway.Detail != v1alpha1.DetailCode
+	return t != nil && (w.hop.Claims != nil || isSPIFFE(w.hop.Peer)) && t.Gateway.Detail != v1alpha1.DetailCode
 }
 
 // decidedBy is what decided, by names; empty where nothing did.
@@ -92,7 +92,7 @@ func (w *work) metadata(ps []Pair) []Pair {
 	}
 	mode := w.way.Mode
 	switch {
-	case w.req.Method == http.MethodConnect && w.verdict.Outcome.Duties.TLS == v1alpha1.TLSOpaque:
+	case w.hop.Target.Entry == wire.EntryProxy && w.req.Method == http.MethodConnect && w.verdict.Outcome.Duties.TLS == v1alpha1.TLSOpaque:
 		mode += wire.OpaqueSuffix
 	case w.verdict.Inspects(&w.hop):
 		mode += wire.InspectSuffix

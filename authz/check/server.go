@@ -102,7 +102,7 @@ func (s *Service) answer(ctx context.Context, w *work) {
 		s.answerCanary(w, in)
 		return
 	}
-	if !readable || !s.judge(ctx, w, in) || !s.admit(ctx, w) {
+	if !readable || !w.captured(ctx) || !s.judge(ctx, w, in) || !s.admit(ctx, w) {
 		s.refuse(ctx, w)
 		return
 	}

@@ -26,6 +26,8 @@ type Request struct {
 	Target  string
 	Headers [headerCount]surface.Field
 
+	// http is true of a request; otherwise it is a connection.
+	http bool
 	// raw is true where Envoy sent headers as they came; there may be none.
 	raw bool
 	// lines are the headers, as a message.
@@ -124,7 +126,7 @@ func (r *Request) Read(b []byte) error {
 	if err := rawproto.Fields(b, r.check); err != nil {
 		return err
 	}
-	if !r.raw {
+	if r.http && !r.raw {
 		return errNotRaw
 	}
 	return nil
@@ -190,12 +192,13 @@ func (r *Request) socketAddress(num protowire.Number, v rawproto.Value) error {
 
 func (r *Request) request(num protowire.Number, v rawproto.Value) error {
 	if num == 2 {
-		return v.Fields(r.http)
+		r.http = true
+		return v.Fields(r.attributesOf)
 	}
 	return nil
 }
 
-func (r *Request) http(num protowire.Number, v rawproto.Value) error {
+func (r *Request) attributesOf(num protowire.Number, v rawproto.Value) error {
 	switch num {
 	case 2:
 		return view(v, &r.Method)

@@ -128,7 +128,7 @@ func TestReadMerges(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			b := join(tc.parts)
-			want := Request{raw: true}
+			want := Request{http: true, raw: true}
 			tc.want(&want)
 			var got Request
 			if err := got.Read(b); err != nil {
@@ -169,8 +169,6 @@ func TestReadRefuses(t *testing.T) {
 		b    []byte
 		want error
 	}{
-		{"nothing", nil, errNotRaw},
-		{"no attributes", number(7, 1), errNotRaw},
 		{"no header map", attributes(httpOf(text(2, "GET"))), errNotRaw},
 		{"headers that are joined", attributes(httpOf(headersOf(), message(3, text(1, "txn-token"), text(2, "a")))), errNotRaw},
 		{"headers that are joined, alone", attributes(httpOf(message(3, text(1, "txn-token"), text(2, "a")))), errNotRaw},
@@ -241,10 +239,10 @@ func TestReadForgets(t *testing.T) {
 	if err := r.Read(attributes(raw())); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(Request{raw: true}, r, cmp.AllowUnexported(Request{}), cmpopts.EquateEmpty()); diff != "" {
+	if diff := cmp.Diff(Request{http: true, raw: true}, r, cmp.AllowUnexported(Request{}), cmpopts.EquateEmpty()); diff != "" {
 		t.Errorf("something is left (-want +got):\n%s", diff)
 	}
-	if err := r.Read(nil); err == nil {
+	if err := r.Read(attributes(httpOf(text(2, "GET")))); err == nil {
 		t.Error("what was raw once is raw for ever")
 	}
 }
@@ -283,7 +281,7 @@ func viewOf(m *authv3.CheckRequest) Request {
 	h := a.GetRequest().GetHttp()
 	r := Request{
 		Method: h.GetMethod(), Path: h.GetPath(), Host: h.GetHost(), Protocol: h.GetProtocol(),
-		Target: a.GetContextExtensions()[wire.ContextTarget], raw: true,
+		Target: a.GetContextExtensions()[wire.ContextTarget], raw: h != nil, http: h != nil,
 		Source: Peer{
 			Address:   a.GetSource().GetAddress().GetSocketAddress().GetAddress(),
 			Port:      a.GetSource().GetAddress().GetSocketAddress().GetPortValue(),
@@ -318,5 +316,5 @@ func unseen(m *authv3.CheckRequest) bool {
 			return true
 		}
 	}
-	return h.GetHeaderMap() == nil || len(h.GetHeaders()) > 0 || h.GetBody() != ""
+	return h != nil && h.GetHeaderMap() == nil || len(h.GetHeaders()) > 0 || h.GetBody() != ""
 }

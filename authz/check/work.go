@@ -2,6 +2,7 @@ package check
 
 import (
 	"net/netip"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -161,13 +162,14 @@ func (h *Held) target() wire.Target {
 func (w *work) occasion() denial.Occasion {
 	t := w.hop.Target
 	if t == nil {
-		return denial.Occasion{}
+		return denial.Occasion{TLS: strings.HasPrefix(w.req.Target, captureTLSPrefix)}
 	}
 	if w.hop.Action.Kind == v1alpha1.SurfaceTools && !w.mcpRead {
 		_ = w.readMCP() // what could not be read has no id
 	}
 	o := denial.Occasion{
 		Proxy:    t.Entry == wire.EntryProxy,
+		TLS:      t.Entry == wire.EntryCaptureTLS,
 		GRPC:     isGRPC(w.req.Header(HeaderContentType)),
 		Surface:  w.hop.Action.Kind,
 		Provider: t.Provider,

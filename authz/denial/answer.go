@@ -16,6 +16,8 @@ import (
 type Occasion struct {
 	// Proxy is true on a Proxy listener.
 	Proxy bool
+	// TLS is true of a tunnel that was made of captured TLS.
+	TLS bool
 	// GRPC is true for a gRPC call: Envoy makes the status of ours, and the
 	// message of the body.
 	GRPC    bool
@@ -47,6 +49,9 @@ const (
 // Say puts d, a denial with this code, into the words of the occasion. Status
 // and, where they are empty, Text and Retry of d are taken from the code.
 func Say(c Code, d surface.Denial, o Occasion) Answer {
+	if o.TLS {
+		return alert(c)
+	}
 	d.Code, d.Status = c.Name, c.HTTPStatus()
 	if o.Proxy {
 		d.Status = proxyStatus(c)

@@ -36,6 +36,7 @@ const (
 	BodyTooLarge      = "body_too_large"
 	BadAuthority      = "bad_authority"
 	BadPath           = "bad_path"
+	NameMissing       = "name_missing"
 	NameDenied        = "name_denied"
 	AddressDenied     = "address_denied"
 	NameUnresolved    = "name_unresolved"
@@ -121,6 +122,7 @@ func requestCodes() []Code {
 func egressCodes() []Code {
 	return []Code{
 		{Name: BadAuthority, Kind: Invalid, Retry: RetryNever, Text: "the destination can be read in more than one way: write the host in lower-case ASCII and the port in decimal"},
+		{Name: NameMissing, Kind: Invalid, Retry: RetryNever, Text: "this was redirected here, and does not say where it goes: it is no TLS, or has no server name"},
 		{Name: NameDenied, Retry: RetryNever, Text: "this name is of a private or local kind and is never looked up; trying other spellings will not help"},
 		{Name: AddressDenied, Retry: RetryNever, Text: "the destination's address is not a public one, or not all of them are; trying other spellings will not help"},
 		{Name: NameUnresolved, Kind: Unavailable, Retry: RetryLater, Status: http.StatusBadGateway, Text: "the destination's name could not be resolved"},

@@ -24,9 +24,7 @@ import (
 // internal listener where the same is asked and done as of a CONNECT. By
 // HTTP/1.1: by HTTP/2 answers were cut when the server closed (measured).
 
-// captureListener is the listener of captured TLS at an address. The guard is
-// asked twice: first by the connection alone, which can still be refused in
-// TLS's own words, and then by the tunnel, which is a hop.
+// captureListener is the listener of captured TLS.
 func captureListener(l *graph.Listener, s Settings) *listenerv3.Listener {
 	return &listenerv3.Listener{
 		Name:    ListenerName(l),
@@ -38,11 +36,10 @@ func captureListener(l *graph.Listener, s Settings) *listenerv3.Listener {
 		FilterChains: []*listenerv3.FilterChain{{
 			Name:             "tls",
 			FilterChainMatch: &listenerv3.FilterChainMatch{TransportProtocol: "tls"},
-			Filters:          []*listenerv3.Filter{source(), glance(l.Capture.Target, s), tunnelTo(l.Name, l.Capture.Port)},
+			Filters:          []*listenerv3.Filter{source(), tunnelTo(l.Name, l.Capture.Port)},
 		}, {
-			// What is not TLS is refused, and only the guard can write that down.
 			Name:    "other",
-			Filters: []*listenerv3.Filter{glance(l.Capture.Target, s), nowhere()},
+			Filters: []*listenerv3.Filter{refused(l.Capture.Target, s), nowhere()},
 		}},
 		EnableReusePort:               no(),
 		PerConnectionBufferLimitBytes: u32(listenerBuffer),
@@ -56,15 +53,13 @@ func source() *listenerv3.Filter {
 	})
 }
 
-// glance asks the guard about a connection before anything is done with it.
-func glance(t wire.Target, s Settings) *listenerv3.Filter {
+// refused has the guard record that a connection is no TLS. It says no.
+func refused(t wire.Target, s Settings) *listenerv3.Filter {
 	return networkFilter("envoy.filters.network.ext_authz", &networkauthzv3.ExtAuthz{
 		StatPrefix:          "capture",
 		TransportApiVersion: corev3.ApiVersion_V3,
 		GrpcService: grpcService(ClusterAuthz, s.checkTimeout(),
 			&corev3.HeaderValue{Key: wire.CallCapture, Value: Escape(t.String())}),
-		IncludeTlsSession:    true,
-		SendTlsAlertOnDenial: true,
 	})
 }
 
@@ -75,15 +70,12 @@ func tunnelTo(table string, port uint16) *listenerv3.Filter {
 		StatPrefix:       wire.CaptureName(table),
 		ClusterSpecifier: &tcpproxyv3.TcpProxy_Cluster{Cluster: wire.CaptureName(table)},
 		// The hold and the deadline end a quiet tunnel.
-		IdleTimeout: dur(0),
-		// At once would ask for a tunnel before the guard has glanced.
-		UpstreamConnectMode: tcpproxyv3.UpstreamConnectMode_ON_DOWNSTREAM_DATA,
-		MaxEarlyDataBytes:   u32(earlyDataBytes),
-		TunnelingConfig:     &tcpproxyv3.TcpProxy_TunnelingConfig{Hostname: fmt.Sprintf("%%REQUESTED_SERVER_NAME%%:%d", port)},
+		IdleTimeout:     dur(0),
+		TunnelingConfig: &tcpproxyv3.TcpProxy_TunnelingConfig{Hostname: fmt.Sprintf("%%REQUESTED_SERVER_NAME%%:%d", port)},
 	})
 }
 
-// nowhere closes a connection.
+// nowhere closes a connection that nobody has refused.
 func nowhere() *listenerv3.Filter {
 	return networkFilter("envoy.filters.network.tcp_proxy", &tcpproxyv3.TcpProxy{
 		StatPrefix:          "nowhere",

@@ -19,8 +19,8 @@ const (
 	// CallSource is ADDRESS:PORT that the connection came from, where Envoy's
 	// own listener is between it and the question.
 	CallSource = "x-hop-source"
-	// CallCapture is the encoded Target of a connection about which there is
-	// nothing to ask but by its first bytes.
+	// CallCapture is the encoded Target of a connection that was captured and
+	// cannot be read.
 	CallCapture = "x-hop-capture"
 )
 
