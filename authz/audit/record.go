@@ -244,6 +244,10 @@ const (
 	FieldOverride = "request.override"
 	// FieldInspected is true of what came by TLS that ended at the gateway.
 	FieldInspected = "tls.inspected"
+	// FieldReleaseAge is how old a release was found to be, FieldPinned true of
+	// what can never be something else.
+	FieldReleaseAge = "package.age"
+	FieldPinned     = "package.pinned"
 )
 
 // Boot is what a process found when it started.

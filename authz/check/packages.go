@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"strconv"
 	"time"
 
+	"github.com/hopgate/hopgate/authz/audit"
 	"github.com/hopgate/hopgate/authz/denial"
 	"github.com/hopgate/hopgate/authz/release"
 	"github.com/hopgate/hopgate/authz/surface"
@@ -80,6 +82,18 @@ func (w *World) surfaceInside(t wire.Target, d egress.Destination) wire.Target {
 	}
 	t.Surface, t.Provider, t.Backends = string(b.Surface), b.Provider, []string{b.Ref}
 	return t
+}
+
+// recordPackage adds what is known of a package besides its name, so that the
+// hop can be decided again.
+func (w *work) recordPackage(r *audit.Record) {
+	p := &w.hop.Action.Package
+	if p.Aged {
+		r.Seen = append(r.Seen, audit.Field{Name: audit.FieldReleaseAge, Value: strconv.AppendQuote(nil, p.Age.Truncate(time.Second).String())})
+	}
+	if p.Pinned {
+		r.Seen = append(r.Seen, audit.Field{Name: audit.FieldPinned, Value: []byte("true")})
+	}
 }
 
 // aged decides again, now that somebody has looked how old a release is.

@@ -96,6 +96,7 @@ func (s *Service) recordVerdict(w *work, r *audit.Record) {
 		r.Seen = append(r.Seen, audit.Field(f))
 	}
 	w.recordLimits(r)
+	w.recordPackage(r)
 	if o := w.hop.Action.Override; o != "" {
 		r.Seen = append(r.Seen, audit.Field{Name: audit.FieldOverride, Value: strconv.AppendQuote(nil, o)})
 	}

@@ -46,12 +46,12 @@ type Token struct {
 
 // Do is what the hop does.
 type Do struct {
-	// Surface is Tools, Models, HTTP or Hosts; empty: the route's.
+	// Surface is Tools, Models, HTTP, Hosts or Packages; empty: the route's.
 	Surface string `yaml:"surface"`
 	// Method is the JSON-RPC method, the operation or the HTTP method; empty:
-	// tools/call, chat, GET, CONNECT.
+	// tools/call, chat, GET, CONNECT, artifact.
 	Method string `yaml:"method"`
-	// Name is the tool or the model.
+	// Name is the tool, the model or the package.
 	Name string `yaml:"name"`
 	Args Object `yaml:"args"`
 	Host string `yaml:"host"`
@@ -66,6 +66,10 @@ type Do struct {
 	// Inspected is true of a request inside of a tunnel whose TLS ended at the
 	// gateway.
 	Inspected bool `yaml:"inspected"`
+	// Age is how old a release is, for Packages; absent: nobody knows. Pinned is
+	// true of what is asked for by a digest or a whole commit.
+	Age    *time.Duration `yaml:"age"`
+	Pinned bool           `yaml:"pinned"`
 	// OutputTokens and RequestBytes are what limits look at.
 	OutputTokens int64 `yaml:"outputTokens"`
 	RequestBytes int64 `yaml:"requestBytes"`

@@ -86,6 +86,8 @@ func (h *Hop) put(f audit.Field, args, context map[string]any) error {
 		return h.Do.putWord(root, rest, f.Value)
 	case f.Name == audit.FieldOverride:
 		return json.Unmarshal(f.Value, &h.Do.Override)
+	case f.Name == audit.FieldReleaseAge, f.Name == audit.FieldPinned:
+		return h.Do.putPackage(f)
 	case f.Name == audit.FieldOutputTokens:
 		return json.Unmarshal(f.Value, &h.Do.OutputTokens)
 	case f.Name == audit.FieldInspected:

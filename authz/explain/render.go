@@ -16,6 +16,7 @@ import (
 	"github.com/hopgate/hopgate/authz/policy"
 	"github.com/hopgate/hopgate/authz/surface/egress"
 	"github.com/hopgate/hopgate/gateway/api/feedv1"
+	"github.com/hopgate/hopgate/gateway/api/v1alpha1"
 	"github.com/hopgate/hopgate/gateway/api/wire"
 )
 
@@ -96,13 +97,19 @@ func (c *Config) reach(h *decide.Hop) (code, text string, notes []string) {
 		all = append(all, c.Gateways[i].Listeners...)
 	}
 	plan, _ := egress.NewPlan(egress.PlanConfig{Egress: h.Target.Gateway.Egress, Listeners: all})
-	way, code, err := decide.Reach(plan, h.Target, d)
+	reach := decide.Reach
+	if h.Action.Kind == v1alpha1.SurfaceHosts {
+		reach = decide.ReachTunnel
+	}
+	way, code, err := reach(plan, h.Target, d)
 	var r *egress.Refusal
 	switch {
 	case errors.As(err, &r):
 		return r.Code(), r.Text(), nil
 	case code != "":
 		return code, "", nil
+	case decide.MustInspect(way, h.Action.Kind):
+		return "", "", []string{"it is a package registry: a tunnel to it is allowed only where a rule says tls: Inspect"}
 	case way.NeedsResolution():
 		return "", "", []string{"the name's addresses are judged when it is looked up"}
 	}

@@ -185,6 +185,8 @@ func usualOf(kind v1alpha1.SurfaceType) (usual, bool) {
 		return usual{"GET", 80}, true
 	case v1alpha1.SurfaceHosts:
 		return usual{"CONNECT", 443}, true
+	case v1alpha1.SurfacePackages:
+		return usual{"artifact", 443}, true
 	default:
 		return usual{}, false
 	}
@@ -202,7 +204,8 @@ func (d *Do) action(t *decide.Target) (surface.Action, error) {
 		u.port = 443
 	}
 	a := surface.Action{
-		Inspected: d.Inspected && kind == v1alpha1.SurfaceHTTP,
+		Inspected: d.Inspected && (kind == v1alpha1.SurfaceHTTP || kind == v1alpha1.SurfacePackages),
+		Package:   d.pack(kind),
 		Kind:      kind, Method: cmp.Or(d.Method, u.method), Name: d.Name, Path: d.Path,
 		OnRoute: t.Entry == wire.EntryRoute, OutputTokens: d.OutputTokens, RequestBytes: d.RequestBytes,
 	}
