@@ -1,7 +1,7 @@
 # `make` says what there is. All it takes is Go, Python 3 with pip (for Envoy alone), and make.
 GO ?= go
 
-# Flags for go test, and for the programs that `make demo`, `make longstream` and `make bench` run.
+# Flags for go test, and for the programs that `make demo`, `make longstream`, `make curated-registry` and `make bench` run.
 TESTFLAGS ?=
 DEMOFLAGS ?=
 BENCHFLAGS ?=
@@ -11,22 +11,26 @@ SOAKTIME ?= 30m
 RACE ?= ./authz/... ./cmd/... ./gateway/controller/... ./gateway/infra/... ./gateway/source/file ./xds/...
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo longstream test race e2e soak lint fmt generate verify bench bench-streams bench-egress fuzz envoy tools clean
+.PHONY: help build demo longstream curated-registry test race e2e soak lint fmt generate verify bench bench-streams bench-egress fuzz envoy tools clean
 
 help: ## Say what there is
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' Makefile
 
 build: ## Build bin/hopgate and the programs of the examples
 	$(GO) build -trimpath -o bin/hopgate ./cmd/hopgate
 	$(GO) build -trimpath -o bin/quickstart-agent ./examples/quickstart/agent
 	$(GO) build -trimpath -o bin/quickstart-demo ./examples/quickstart/demo
 	$(GO) build -trimpath -o bin/longstream-demo ./examples/longstream/demo
+	$(GO) build -trimpath -o bin/curated-registry-demo ./examples/curated-registry/demo
 
 demo: envoy build ## Let a real agent loose behind the gateway, and show what was decided and why
 	bin/quickstart-demo $(DEMOFLAGS)
 
 longstream: envoy build ## Let an agent hold two streams, end them in each way there is, and show what it saw
 	bin/longstream-demo $(DEMOFLAGS)
+
+curated-registry: envoy build ## Let an agent install from curated registries, and try more than that, with the real pip and go
+	bin/curated-registry-demo $(DEMOFLAGS)
 
 test: envoy ## Run the tests of all packages, on the real Envoy too; the whole is e2e's
 	@packages=$$($(GO) list ./...) || exit 1; \
