@@ -38,6 +38,7 @@ func (z *zone) close() error { return errors.Join(z.server.Shutdown(), <-z.ended
 func (z *zone) ServeDNS(w dns.ResponseWriter, q *dns.Msg) {
 	m := new(dns.Msg)
 	m.SetReply(q)
+	m.RecursionAvailable = true // else an answer without addresses points elsewhere
 	for _, ask := range q.Question {
 		if ask.Qtype == dns.TypeA {
 			h := dns.RR_Header{Name: ask.Name, Rrtype: dns.TypeA, Class: dns.ClassINET, Ttl: 60}
