@@ -106,6 +106,11 @@ func line(m *procv3.ProcessingResponse) string {
 		return bodyLine(m)
 	case *procv3.ProcessingResponse_ResponseTrailers:
 		return "trailers"
+	case *procv3.ProcessingResponse_RequestTrailers:
+		return "request's trailers"
+	case *procv3.ProcessingResponse_RequestBody:
+		b := r.RequestBody.GetResponse().GetBodyMutation().GetStreamedResponse()
+		return fmt.Sprintf("up %q %v", b.GetBody(), b.GetEndOfStream())
 	case *procv3.ProcessingResponse_ImmediateResponse:
 		i := r.ImmediateResponse
 		out := fmt.Sprintf("%d %s %s", i.GetStatus().GetCode(), i.GetDetails(), i.GetBody())
