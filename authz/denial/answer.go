@@ -161,7 +161,9 @@ func proxy(c Code, a *Answer) {
 		a.Status = proxyStatus(c)
 	}
 	if c.Name == TokenMissing {
-		a.Headers = append(a.Headers, Header{"proxy-authenticate", `Basic realm="hopgate", Bearer`})
+		// Bearer is taken too, and not offered: a browser that reads two challenges
+		// in one line (RFC 9110 section 11.6.1) answers neither.
+		a.Headers = append(a.Headers, Header{"proxy-authenticate", `Basic realm="hopgate"`})
 	}
 	kind := "http_request_denied"
 	if c.Kind == Unavailable {

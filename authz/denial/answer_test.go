@@ -108,7 +108,7 @@ func TestSayHeaders(t *testing.T) {
 		o            Occasion
 		header, want string
 	}{
-		{"a proxy asks for credentials", TokenMissing, Occasion{Proxy: true}, "proxy-authenticate", `Basic realm="hopgate", Bearer`},
+		{"a proxy asks for credentials", TokenMissing, Occasion{Proxy: true}, "proxy-authenticate", `Basic realm="hopgate"`},
 		{"a proxy does not ask again", TokenExpired, Occasion{Proxy: true}, "proxy-authenticate", ""},
 		{"a route asks for none", TokenMissing, Occasion{}, "proxy-authenticate", ""},
 		{"a route is no OAuth resource", TokenMissing, Occasion{}, "www-authenticate", ""},
