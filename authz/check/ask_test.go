@@ -45,6 +45,7 @@ type build struct {
 	noWorld    bool
 	canaries   Canaries
 	leaves     Leaves
+	releases   Releases
 }
 
 func open(t testing.TB, b build) *house {
@@ -70,7 +71,7 @@ func open(t testing.TB, b build) *house {
 	h.Service, err = New(Config{
 		Tokens: h.tokens, Secrets: newSecrets(b.env, f.Credentials), Recorder: h.recorder, Register: h.register, Budget: h.budget,
 		Now: now, Rand: h.random, Log: slog.New(slog.NewTextHandler(h.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
-		Canaries: b.canaries, Leaves: b.leaves,
+		Canaries: b.canaries, Leaves: b.leaves, Releases: b.releases,
 	})
 	if err != nil {
 		t.Fatal(err)
