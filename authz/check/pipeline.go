@@ -51,6 +51,7 @@ func (s *Service) judge(ctx context.Context, w *work, in inside) bool {
 	if w.hop.Target.Entry != wire.EntryRoute && !s.reachable(w, in) {
 		return false
 	}
+	w.hop.Cause = s.cause(w)
 	w.verdict.Decide(&w.hop, w.now, nil)
 	if w.verdict.Code == denial.ReleaseAgeUnknown && !s.aged(ctx, w) {
 		return false
@@ -111,7 +112,9 @@ func (s *Service) placeInside(w *work, in inside) bool {
 // is there and bad is never passed over, also where none would be needed.
 func (s *Service) identify(ctx context.Context, w *work) bool {
 	if w.parent != nil {
-		return true
+		// Who calls is the tunnel's, and a token in here is passed over; two of
+		// them are there for a reader who takes the other one.
+		return w.req.Header(HeaderTxnToken).Count <= 1 || w.deny(denial.TokenMalformed)
 	}
 	l := w.hop.Target.Listener
 	peer := token.Peer{Certificate: w.req.Source.Certificate}
