@@ -135,6 +135,20 @@ func TestStreams(t *testing.T) {
 	}
 }
 
+// TestWhatIsLeftIsUsed: who was cut finds a budget that is used up, and not the
+// rest of it.
+func TestWhatIsLeftIsUsed(t *testing.T) {
+	t.Parallel()
+	b, _ := newBook()
+	c, _ := begin(b, agent("a"), 0, -1, func() {}, upload(100))
+	if !c.Take(60) || c.Take(50) {
+		t.Fatal("60 bytes of 100 fit, and 50 more do not")
+	}
+	if _, r := begin(b, agent("a"), 0, 1, nil, upload(100)); r == nil || r.Wait == 0 {
+		t.Errorf("the rest is given out: %+v", r)
+	}
+}
+
 // TestSeenLate: bytes that only Envoy counted count as well, once.
 func TestSeenLate(t *testing.T) {
 	t.Parallel()

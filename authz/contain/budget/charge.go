@@ -95,7 +95,10 @@ func (c *Charge) take(n int64) (ok bool, cut []func()) {
 	for i := range c.parts {
 		p := &c.parts[i]
 		p.account.turn(now)
-		if p.account.used() > p.limit-n {
+		if used := p.account.used(); used > p.limit-n {
+			// What is left is too little, and counts as used: who is cut is not to
+			// come again at once for the rest.
+			p.account.add(max(0, p.limit-used))
 			return false, c.book.exhausted(p.account)
 		}
 	}
