@@ -1,17 +1,43 @@
 package registry
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // readDebian reads an archive: indexes below dists, files below pool. A name is
 // SOURCE/PACKAGE.
 func readDebian(s []string) Request {
 	switch {
-	case s[0] == "dists" && len(s) > 2 && plainSegments(s[1:]):
+	case s[0] == "dists" && len(s) > 2 && plainSegments(s[1:]) && debianIndex(s[1:]):
 		return Request{Operation: Index}
 	case s[0] == "pool" && (len(s) == 5 || len(s) == 6) && plainSegments(s[1:]):
 		return poolFile(s[len(s)-3], s[len(s)-2], s[len(s)-1])
 	}
 	return Request{}
+}
+
+// debianIndex reports whether a file below dists lists something. Some archives
+// have their packages there too, and installers are there in most.
+func debianIndex(s []string) bool {
+	file := s[len(s)-1]
+	for _, folder := range s[:len(s)-1] {
+		if folder == "pool" || strings.HasPrefix(folder, "installer-") {
+			return false
+		}
+	}
+	if len(s) > 3 && s[len(s)-3] == "by-hash" {
+		return hexOf(file, len(file))
+	}
+	if strings.HasSuffix(s[len(s)-2], ".diff") {
+		return made(file, "-.") && !strings.Contains(file, ".deb") && !strings.Contains(file, ".udeb")
+	}
+	stem, end, packed := strings.Cut(file, ".")
+	if packed && !slices.Contains([]string{"bz2", "gpg", "gz", "lz4", "lzma", "xz", "yml.gz", "yml.xz", "zst", "tar.gz"}, end) {
+		return false
+	}
+	kind, _, _ := strings.Cut(stem, "-")
+	return slices.Contains([]string{"Commands", "Components", "Contents", "InRelease", "Packages", "Release", "Sources", "Translation", "icons"}, kind)
 }
 
 // poolFile reads PREFIX/SOURCE/FILE.

@@ -61,7 +61,7 @@ func readSumDB(s []string) Request {
 			return Request{Operation: Index}
 		}
 	case "tile":
-		if len(s) > 2 && plainSegments(s[2:]) {
+		if tile(s[2:]) {
 			return Request{Operation: Index}
 		}
 	case "lookup":
@@ -72,6 +72,29 @@ func readSumDB(s []string) Request {
 	}
 	return Request{}
 }
+
+// tile reads HEIGHT/LEVEL/NUMBER, with data for a LEVEL, or .p/WIDTH behind what
+// is not whole. It is of digits alone: it carries nothing.
+func tile(s []string) bool {
+	if len(s) < 3 || len(s) > maxTile {
+		return false
+	}
+	for i, x := range s {
+		if i == len(s)-2 {
+			x = strings.TrimSuffix(x, ".p")
+		}
+		x = strings.TrimPrefix(x, "x")
+		number := x != "" && len(x) <= 3 && strings.Trim(x, "0123456789") == ""
+		if !number && (i != 1 || x != "data") {
+			return false
+		}
+	}
+	return true
+}
+
+// maxTile is how many segments a tile has at most: its number has one for each
+// three digits.
+const maxTile = 10
 
 // modulePath undoes the escape of capitals, which keeps paths apart where
 // files are not: an exclamation mark and the letter in lower case.

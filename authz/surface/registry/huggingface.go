@@ -1,5 +1,7 @@
 package registry
 
+import "slices"
+
 // readHuggingFace reads the hub's files and its API. A name is KIND/OWNER/NAME,
 // with models, datasets or spaces for KIND; old models have no owner.
 func readHuggingFace(s []string) Request {
@@ -59,13 +61,16 @@ func hubName(kind string, s []string) (string, bool) {
 		}
 		name += "/" + x
 	}
-	// The hub's own words are nobody's name.
-	for _, word := range []string{"api", "datasets", "raw", "resolve", "revision", "spaces", "tree"} {
-		if s[0] == word || s[len(s)-1] == word {
-			return "", false
-		}
-	}
-	return name, true
+	return name, !hubWord(s[0]) && !hubWord(s[len(s)-1])
 }
 
-func hubRevision(s string) bool { return len(s) <= 128 && made(s, "-._") && s[0] != '.' && s[0] != '-' }
+// hubWord reports whether s is one of the hub's own, which nobody's name is.
+func hubWord(s string) bool {
+	return slices.Contains([]string{"api", "datasets", "raw", "resolve", "revision", "spaces", "tree"}, s)
+}
+
+// hubRevision is a branch, a tag or a commit. One like a word of the hub would
+// leave two ways to read a path: OWNER/resolve is a name to whoever allows it.
+func hubRevision(s string) bool {
+	return len(s) <= 128 && made(s, "-._") && s[0] != '.' && s[0] != '-' && !hubWord(s)
+}
