@@ -9,13 +9,17 @@ import (
 // for from its beginning to its end.
 const maxQuery = 8 << 10
 
+// maxParameters is how many parts of a query every server looks at: frameworks
+// pass over what comes behind so many, the least of which say 1000.
+const maxParameters = 512
+
 // ParameterWord is what a query, without its question mark, says in one
 // parameter. Servers do not agree on how a query is read (WHATWG URL section
 // 5.1, RFC 3986 section 3.4, and each framework its own way): what one of them
 // could take for another value, or for another parameter of this name, is in
 // doubt. name is of letters, digits and the signs -._~$.
 func ParameterWord(query, name string) Word {
-	if len(query) > maxQuery {
+	if len(query) > maxQuery || strings.Count(query, "&") >= maxParameters {
 		return Word{Doubt: DoubtLong}
 	}
 	if query == "" {
@@ -60,7 +64,7 @@ func plainQuery(q string) bool {
 // signs, or as a member of it.
 func mayBe(key, name string) bool {
 	for range 3 {
-		if Resembles(key, name) || Resembles(beforeMember(key), name) {
+		if !utf8.ValidString(key) || Resembles(key, name) || Resembles(beforeMember(key), name) {
 			return true
 		}
 		next, whole := unescape(key)
@@ -76,9 +80,10 @@ func mayBe(key, name string) bool {
 }
 
 // beforeMember is the name that a key is a member of, for those who read
-// name[x] or name.x so.
+// name[x] or name.x so, and what of it stands before a NUL, for those who end
+// a text there.
 func beforeMember(key string) string {
-	if i := strings.IndexAny(key, "[."); i > 0 {
+	if i := strings.IndexAny(key, "[.\x00"); i > 0 {
 		return key[:i]
 	}
 	return key
@@ -164,16 +169,13 @@ func hexDigit(c byte) (byte, bool) {
 }
 
 // MethodParameter is the method that a query asks for in place of the
-// request's own, by the parameter _method; said is false where it does not.
+// request's own, by a parameter such as _method; said is false where it does
+// not.
 func MethodParameter(query string) (method string, said bool) {
-	if !strings.Contains(query, "_") && !strings.Contains(query, "%5") {
-		return "", false
-	}
 	n := 0
 	for part := range strings.FieldsFuncSeq(query, func(r rune) bool { return r == '&' || r == ';' || r == '?' }) {
 		key, value, _ := strings.Cut(part, "=")
-		plain, _ := unescape(key)
-		if strings.EqualFold(plain, "_method") {
+		if plain, _ := unescape(key); namesMethod(plain) {
 			method = value
 			n++
 		}
@@ -182,4 +184,16 @@ func MethodParameter(query string) (method string, said bool) {
 		return "", true
 	}
 	return method, n == 1
+}
+
+// namesMethod reports whether some server takes another method from a parameter
+// of this name: _method, and _HttpMethod or $httpMethod, with what else stands
+// for the sign before it (a dot and a space for PHP, a bracket for others). One
+// called method is anybody's own.
+func namesMethod(key string) bool {
+	if key == "" || 'a' <= key[0]|0x20 && key[0]|0x20 <= 'z' {
+		return false
+	}
+	key, _, _ = strings.Cut(key, "\x00")
+	return Resembles(key, "method") || Resembles(key, "httpmethod")
 }

@@ -41,6 +41,10 @@ func TestParameterWord(t *testing.T) {
 		{"as a member", "project=acme&project.id=evil", Word{Doubt: DoubtTwice}},
 		{"behind a space", "project=acme&%20project=evil", Word{Doubt: DoubtTwice}},
 		{"before a NUL", "project=acme&project%00=evil", Word{Doubt: DoubtTwice}},
+		{"before a NUL and more", "project=acme&project%00x=evil", Word{Doubt: DoubtTwice}},
+		{"beside a name that is no UTF-8", "project=acme&%C1%B0roject=evil", Word{Doubt: DoubtTwice}},
+		{"behind a few others", strings.Repeat("a&", maxParameters-1) + "project=acme", Word{Text: "acme"}},
+		{"behind more than servers read", strings.Repeat("a&", maxParameters) + "project=acme", Word{Doubt: DoubtLong}},
 		{"behind a semicolon", "project=acme;project=evil", Word{Doubt: DoubtForm}},
 		{"where there is a semicolon", "a=1;b=2&project=acme", Word{Doubt: DoubtForm}},
 		{"with a plus", "project=a+b", Word{Doubt: DoubtForm}},
@@ -136,6 +140,9 @@ func TestMethodParameter(t *testing.T) {
 		"": "-", "a=b": "-", "method=DELETE": "-", "_methods=DELETE": "-",
 		"_method=DELETE": "DELETE", "a=b&_method=PUT": "PUT", "_METHOD=PUT": "PUT", "%5Fmethod=PUT": "PUT", "a;_method=PUT": "PUT",
 		"_method=PUT&_method=GET": "", "_method": "",
+		".method=PUT": "PUT", "%2Emethod=PUT": "PUT", "+_method=PUT": "PUT", "%20_method=PUT": "PUT", "[_method]=PUT": "PUT", "_method%00x=PUT": "PUT",
+		"_HttpMethod=PATCH": "PATCH", "$httpMethod=PUT": "PUT", "%24httpMethod=PUT": "PUT", "_method=PUT&.method=GET": "",
+		"httpMethod=PUT": "-", "method[]=PUT": "-", "=PUT": "-", "%zz=PUT": "-",
 	} {
 		got, said := MethodParameter(query)
 		if !said {
