@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"errors"
 	"io"
 	"log/slog"
 	"net"
@@ -78,10 +79,7 @@ func (b *bench) begin(t *testing.T, ids ...string) netprocv3.NetworkExternalProc
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	t.Cleanup(cancel)
-	for _, id := range ids {
-		ctx = metadata.AppendToOutgoingContext(ctx, wire.CallParent, id)
-	}
-	s, err := b.client.Process(ctx)
+	s, err := b.client.Process(metadata.NewOutgoingContext(ctx, metadata.MD{wire.CallParent: ids}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -210,7 +208,7 @@ func TestHopsThatAreNone(t *testing.T) {
 	} {
 		s := b.begin(t, ids...)
 		_, err := s.Recv()
-		if c := status.Code(err); err == nil || err == io.EOF || c == codes.OK {
+		if c := status.Code(err); err == nil || errors.Is(err, io.EOF) || c == codes.OK {
 			t.Errorf("%s: the side stream ends by %v, which lets the tunnel pass", name, err)
 		}
 	}
@@ -224,7 +222,7 @@ func TestNeverAnOrderlyEnd(t *testing.T) {
 	if err := s.CloseSend(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Recv(); err == nil || err == io.EOF {
+	if _, err := s.Recv(); err == nil || errors.Is(err, io.EOF) {
 		t.Errorf("the side stream ends by %v", err)
 	}
 }

@@ -72,8 +72,12 @@ func addresses(ctx context.Context, r Resolver, name string, q dns.Question) ver
 	return v
 }
 
+// maxTTL is for how long at most a client may go by an answer: what is listed
+// may change.
+const maxTTL = time.Minute
+
 func header(q dns.Question, ttl time.Duration) dns.RR_Header {
-	return dns.RR_Header{Name: q.Name, Rrtype: q.Qtype, Class: dns.ClassINET, Ttl: uint32(max(ttl/time.Second, 1))}
+	return dns.RR_Header{Name: q.Name, Rrtype: q.Qtype, Class: dns.ClassINET, Ttl: uint32(max(min(ttl, maxTTL)/time.Second, 1))}
 }
 
 // services answers by what is left of HTTPS records. There are no keys in them

@@ -148,14 +148,15 @@ func (w *wire) LocalAddr() net.Addr {
 	}
 	return &net.UDPAddr{}
 }
-func (w *wire) RemoteAddr() net.Addr          { return w.from }
-func (w *wire) WriteMsg(m *dns.Msg) error     { w.said = m; return nil }
-func (w *wire) Write(b []byte) (int, error)   { return len(b), nil }
-func (w *wire) Close() error                  { return nil }
-func (w *wire) TsigStatus() error             { return nil }
-func (w *wire) TsigTimersOnly(bool)           {}
-func (w *wire) Hijack()                       {}
-func from(addr string) net.Addr               { return &net.UDPAddr{IP: net.ParseIP(addr), Port: 4000} }
+func (w *wire) RemoteAddr() net.Addr        { return w.from }
+func (w *wire) WriteMsg(m *dns.Msg) error   { w.said = m; return nil }
+func (w *wire) Write(b []byte) (int, error) { return len(b), nil }
+func (w *wire) Close() error                { return nil }
+func (w *wire) TsigStatus() error           { return nil }
+func (w *wire) TsigTimersOnly(bool)         {}
+func (w *wire) Hijack()                     {}
+func from(addr string) net.Addr             { return &net.UDPAddr{IP: net.ParseIP(addr), Port: 4000} }
+
 func query(name string, kind uint16) *dns.Msg { return new(dns.Msg).SetQuestion(dns.Fqdn(name), kind) }
 
 // ask asks as a client; nil: there is no answer.

@@ -252,8 +252,11 @@ func TestSizes(t *testing.T) {
 		tcp, cut bool
 		records  int
 	}{
-		{"without EDNS", 0, false, true, 0}, {"EDNS", 1232, false, false, 32}, {"more than we send", 65535, false, false, 32},
-		{"less than there is", 1, false, true, 0}, {"TCP", 0, true, false, 32},
+		{"without EDNS", 0, false, true, 0},
+		{"EDNS", 1232, false, false, 32},
+		{"more than we send", 65535, false, false, 32},
+		{"less than there is", 1, false, true, 0},
+		{"TCP", 0, true, false, 32},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()

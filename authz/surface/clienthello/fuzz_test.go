@@ -58,7 +58,9 @@ func goReads(b []byte) *tls.ClientHelloInfo {
 // FuzzRead: of whatever is read, another reader understands the same.
 func FuzzRead(f *testing.F) {
 	for _, c := range []*tls.Config{
-		{ServerName: "a.example"}, {ServerName: "A.example", MaxVersion: tls.VersionTLS12}, {ServerName: "192.0.2.1"},
+		{ServerName: "a.example"},
+		{ServerName: "A.example", MaxVersion: tls.VersionTLS12},
+		{ServerName: "192.0.2.1"},
 		{ServerName: "inner.example", EncryptedClientHelloConfigList: echConfigs(f, "outer.example")},
 	} {
 		raw := sent(f, c)

@@ -98,7 +98,7 @@ func TestGoClient(t *testing.T) {
 				if diff := cmp.Diff(got, again); err != nil || diff != "" {
 					t.Errorf("in records of %d: %v %s", size, err, diff)
 				}
-				for n := range len(cut) {
+				for n := range cut {
 					if _, err := clienthello.Read(cut[:n]); !errors.Is(err, clienthello.ErrShort) {
 						t.Fatalf("the first %d of %d bytes: %v", n, len(cut), err)
 					}
