@@ -11,6 +11,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"regexp"
 	"strconv"
@@ -46,12 +47,20 @@ type agentOf struct {
 	token string
 	trust *tls.Config
 	tls   string // how its tunnels are used
+	// source is where its connections come from, where nothing else says who it
+	// is.
+	source netip.Addr
+	exit   *exit
 }
 
 // go sends the row, and tells what became of it.
 func (a *agentOf) send() came {
 	s := &a.row.Setup
 	switch {
+	case redirected(a.row):
+		return a.captured(a.exit)
+	case a.row.Client == testcorpus.DNS:
+		return a.queries(a.exit)
 	case s.Transport == "socks5":
 		return a.socks()
 	case surfaced(a.row):

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,8 +18,12 @@ import (
 // exit is a Gateway by which rows go that agree on what names lead to and what
 // the operator opens.
 type exit struct {
-	name  string
-	port  int
+	name string
+	port int
+	// captureTLS and captureHTTP are the ports that redirected traffic comes to,
+	// names that of queries; 0: there is none.
+	captureTLS, captureHTTP, names int
+
 	zone  *zone
 	row   *testcorpus.Row // one of its rows
 	rules []string
@@ -33,6 +38,9 @@ type fixture struct {
 	exit  *exit
 	agent string
 	tls   string
+	// source is where its connections come from.
+	source   netip.Addr
+	captured bool
 }
 
 // Ways to use a tunnel, as rules have them.
@@ -65,7 +73,7 @@ func exitOf(r *testcorpus.Row) string {
 	if r.Setup.HasDNS() {
 		own = r.ID
 	}
-	return fmt.Sprint(r.Rules.Inside, r.Rules.Hosts, own, surfaced(r))
+	return fmt.Sprint(r.Rules.Inside, r.Rules.Hosts, own, surfaced(r), redirected(r), r.Client == testcorpus.DNS)
 }
 
 // fixtures are those of rows, by row.
@@ -87,18 +95,32 @@ func build(t testing.TB, rows []testcorpus.Row) *fixtures {
 		x := exits[key]
 		if x == nil {
 			x = &exit{name: fmt.Sprintf("exit-%d", len(f.exits)), port: testenv.Port(t), zone: newZone(t), row: r, models: surfaced(r)}
+			x.listen(t, r)
 			x.resolve(known)
 			exits[key], f.exits = x, append(f.exits, x)
 		}
 		use := useOf(r)
 		key = x.name + " " + use + " " + r.Policy
 		if agents[key] == nil {
-			agents[key] = &fixture{exit: x, agent: fmt.Sprintf("agent-%d", len(agents)), tls: use}
+			n := len(agents)
+			agents[key] = &fixture{
+				exit: x, agent: fmt.Sprintf("agent-%d", n), tls: use, captured: redirected(r), source: netip.AddrFrom4([4]byte{127, 1, byte(n / 200), byte(n%200 + 1)}),
+			}
 			x.rules = append(x.rules, agents[key].rules(&r.Rules, ports)...)
 		}
 		f.of[r.ID] = agents[key]
 	}
 	return f
+}
+
+// listen finds ports for what else than a proxy the exit has.
+func (x *exit) listen(t testing.TB, r *testcorpus.Row) {
+	switch {
+	case redirected(r):
+		x.captureTLS, x.captureHTTP = testenv.Port(t), testenv.Port(t)
+	case r.Client == testcorpus.DNS:
+		x.names = testenv.Port(t)
+	}
 }
 
 // portsOf are all ports that rows name, and those that rules are about.
@@ -150,6 +172,10 @@ func (x *exit) resolve(known []string) {
 			at = testcorpus.PublicAddress().String()
 		}
 		m.Answer = append(m.Answer, addresses(q.Qtype, q.Name, 60, at)...)
+		if q.Qtype == dns.TypeHTTPS {
+			h := dns.RR_Header{Name: q.Name, Rrtype: dns.TypeHTTPS, Class: dns.ClassINET, Ttl: 60}
+			m.Answer = append(m.Answer, &dns.HTTPS{SVCB: dns.SVCB{Hdr: h, Priority: 1, Target: ".", Value: []dns.SVCBKeyValue{&dns.SVCBAlpn{Alpn: []string{"h2"}}}}})
+		}
 	})
 	if s.HasDNS() && s.DNSError == "" && len(s.CNAME) == 0 {
 		x.otherwise(nil) // what the row does not name is not there
@@ -203,6 +229,9 @@ func (x *exit) otherwise(f func(*dns.Msg, dns.Question)) {
 // rules are those of the fixture, one a line.
 func (f *fixture) rules(r *testcorpus.Rules, all []uint16) []string {
 	from := fmt.Sprintf("from: {agents: [{name: %s}]}", f.agent)
+	if f.captured {
+		from = fmt.Sprintf("from: {peers: [{type: Address, address: %s}]}, transaction: {type: None}", f.source)
+	}
 	n := 0
 	var out []string
 	add := func(to, rest string) {
@@ -315,20 +344,37 @@ metadata: {name: %[1]s, namespace: %[6]s}
 spec:
   gatewayClassName: hopgate
   infrastructure: {parametersRef: {group: hopgate.dev, kind: GatewayConfig, name: %[1]s}}
-  listeners: [{name: proxy, port: %[2]d, protocol: hopgate.dev/Proxy}]
+  listeners: [{name: proxy, port: %[2]d, protocol: hopgate.dev/Proxy}%[7]s]
 ---
 apiVersion: hopgate.dev/v1alpha1
 kind: GatewayConfig
 metadata: {name: %[1]s, namespace: %[6]s}
 spec:
   unmatched: Deny
-  egress: {resolvers: [%[3]q], insideRanges: [%[4]s], hosts: [%[5]s]}
+  egress: {resolvers: [%[3]q], insideRanges: [%[4]s], hosts: [%[5]s]%[8]s}
 ---
-`, x.name, x.port, x.zone.addr.String(), strings.Join(ranges, ", "), strings.Join(hosts, ", "), x.namespace())
+`, x.name, x.port, x.zone.addr.String(), strings.Join(ranges, ", "), strings.Join(hosts, ", "), x.namespace(), x.listeners(), x.dns())
 	if x.models {
 		text += surfaces(x.namespace())
 	}
 	return text
+}
+
+// listeners are those besides the proxy.
+func (x *exit) listeners() string {
+	if x.captureTLS == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", {name: tls, port: %d, protocol: %s}, {name: http, port: %d, protocol: %s}",
+		x.captureTLS, v1alpha1.ProtocolCaptureTLS, x.captureHTTP, v1alpha1.ProtocolCaptureHTTP)
+}
+
+// dns is where agents may ask for names.
+func (x *exit) dns() string {
+	if x.names == 0 {
+		return ""
+	}
+	return fmt.Sprintf(`, dns: {listen: "127.0.0.1:%d", clients: [127.0.0.0/8]}`, x.names)
 }
 
 // surfaces are a provider of models and a server of tools, without TLS.
