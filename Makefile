@@ -11,7 +11,7 @@ SOAKTIME ?= 30m
 RACE ?= ./authz/... ./cmd/... ./gateway/controller/... ./gateway/infra/... ./gateway/source/file ./xds/...
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo longstream curated-registry test race e2e soak lint fmt generate verify bench bench-streams bench-egress fuzz envoy tools clean
+.PHONY: help build demo longstream curated-registry test race e2e soak lint fmt generate verify bench bench-streams bench-egress fuzz envoy clients tools clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' Makefile
@@ -36,7 +36,7 @@ test: envoy ## Run the tests of all packages, on the real Envoy too; the whole i
 	@packages=$$($(GO) list ./...) || exit 1; \
 	HOPGATE_REQUIRE_ENVOY=1 $(GO) test -timeout 20m $(TESTFLAGS) $$(echo "$$packages" | grep -v -E '/(e2e|examples)(/|$$)')
 
-e2e: envoy ## Run the tests of the whole: real Envoy, real clients, the examples
+e2e: envoy clients ## Run the tests of the whole: real Envoy, real clients, the examples
 	HOPGATE_REQUIRE_ENVOY=1 $(GO) test -count=1 -p 1 -timeout 20m $(TESTFLAGS) ./e2e/... ./examples/...
 
 soak: envoy ## Have streams of every kind come and go for SOAKTIME (30m), and look for what is left behind
@@ -76,6 +76,9 @@ fuzz: ## Run every fuzz target for FUZZTIME (10s)
 
 envoy: ## Get the pinned Envoy, unless it is there or ENVOY_PATH names one
 	@test -n "$$ENVOY_PATH" || sh tools/envoy/install bin/envoy
+
+clients: ## Get the pinned libraries that e2e/clients tries: requests, httpx, undici; what is not to be had is said
+	@sh tools/clients/install bin/clients
 
 # Built, and not run by `go tool`: that ends with 0 when what it runs is killed.
 tools: ## Build the pinned tools to bin/tools, at first use in some minutes

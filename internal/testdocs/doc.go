@@ -16,6 +16,7 @@
 // be done with it:
 //
 //	<!-- test: skip REASON -->      not typed
+//	<!-- test: client NAME -->      typed by e2e/clients, through a gateway of its own
 //	<!-- test: if COMMAND -->       typed where COMMAND ends well
 //	<!-- test: file PATH -->        written to a file, for later commands
 //	<!-- test: shown -->            lines that the running gateway has shown

@@ -24,7 +24,7 @@ type block struct {
 	// line is that of the first line of text.
 	line int
 	text string
-	// verb is skip, if, file or shown; type or stop, which have no block; empty:
+	// verb is skip, client, if, file or shown; type or stop, which have no block; empty:
 	// there is no marker.
 	verb, arg string
 }
@@ -60,7 +60,7 @@ func pages(t *testing.T) []page {
 
 // blocks reads the fenced blocks of a page.
 func blocks(name, text string) ([]block, error) {
-	marker := regexp.MustCompile(`^<!-- test: (skip|if|file|shown|type|stop)(?: (.*))? -->$`)
+	marker := regexp.MustCompile(`^<!-- test: (skip|client|if|file|shown|type|stop)(?: (.*))? -->$`)
 	var out []block
 	var verb, arg string
 	lines := strings.Split(text, "\n")
