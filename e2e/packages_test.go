@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/hopgate/hopgate/authz/audit"
+	"github.com/hopgate/hopgate/authz/token"
 	"github.com/hopgate/hopgate/cmd/hopgate/laptop"
 	"github.com/hopgate/hopgate/internal/testenv"
 	"github.com/hopgate/hopgate/internal/testgateway"
@@ -27,9 +29,11 @@ spec: {type: ExternalHostname, externalHostname: {hostname: ` + name + `.example
 `
 }
 
-// pypi is an index of one package that was released twice, and files.
-func pypi(files func() string, now time.Time) http.HandlerFunc {
+// outlet is an index of one package that was released twice, its files, and
+// images whose layers are elsewhere. URLs are by the names of hosts.
+func outlet(all map[string]string, files string, now time.Time) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
+		led, ledTLS := all["cdn"]+"/layer?sig=a%2Fb", all["cdn-tls"]+"/layer?sig=1"
 		switch {
 		case r.URL.Path == "/simple/tool/" && strings.Contains(r.Header.Get("accept"), "json"):
 			w.Header().Set("content-type", "application/vnd.pypi.simple.v1+json")
@@ -37,7 +41,11 @@ func pypi(files func() string, now time.Time) http.HandlerFunc {
 {"filename":"tool-1.0-py3-none-any.whl","url":"%[1]s/packages/tool-1.0-py3-none-any.whl","hashes":{},"upload-time":%[2]q},
 {"filename":"tool-2.0-py3-none-any.whl","url":"%[1]s/packages/tool-2.0-py3-none-any.whl","hashes":{},"upload-time":%[3]q},
 {"filename":"tool-3.0-py3-none-any.whl","url":"%[1]s/packages/tool-3.0-py3-none-any.whl","hashes":{}}]}`,
-				files(), now.Add(-30*24*time.Hour).Format(time.RFC3339), now.Add(-time.Hour).Format(time.RFC3339))
+				all[files], now.Add(-30*24*time.Hour).Format(time.RFC3339), now.Add(-time.Hour).Format(time.RFC3339))
+		case strings.HasPrefix(r.URL.Path, "/v2/acme/led/"):
+			http.Redirect(w, r, led, http.StatusTemporaryRedirect)
+		case strings.HasPrefix(r.URL.Path, "/v2/acme/led-tls/"):
+			http.Redirect(w, r, ledTLS, http.StatusFound)
 		default:
 			fmt.Fprintf(w, "%s %s", r.Method, r.URL.RequestURI())
 		}
@@ -111,6 +119,56 @@ func TestPackages(t *testing.T) {
 	})
 }
 
+// plainNames are names of the hosts without TLS.
+func plainNames() []string { return []string{"index", "files", "npm", "go", "oci", "own", "cdn"} }
+
+// TestPackagesElsewhere: where an answer of a registry leads to is open to who
+// asked, in the same transaction, for exactly that, and to nobody else.
+func TestPackagesElsewhere(t *testing.T) {
+	t.Parallel()
+	l, all := newPackages(t)
+	clients := map[string]*http.Client{"who asked": l.client(t, true, l.Token()), "another transaction": l.client(t, true, l.Token(func(p *token.Params) { p.Txn = "txn-2" }))}
+	for _, c := range clients {
+		c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	}
+	ask := func(who, method, url string) string {
+		req, err := http.NewRequestWithContext(t.Context(), method, url, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := clients[who].Do(req)
+		if err != nil {
+			if strings.Contains(err.Error(), "Forbidden") {
+				return "403" // of the tunnel
+			}
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		return strconv.Itoa(res.StatusCode)
+	}
+	digest := "sha256:" + hex.EncodeToString(make([]byte, sha256.Size))
+	for _, tc := range []struct{ name, who, method, url, want string }{
+		{"before", "who asked", "GET", all["cdn"] + "/layer?sig=a%2Fb", "403"},
+		{"before, with TLS", "who asked", "GET", all["cdn-tls"] + "/layer?sig=1", "403"},
+		{"a layer", "who asked", "GET", all["oci"] + "/v2/acme/led/blobs/" + digest, "307"},
+		{"where it is", "who asked", "GET", all["cdn"] + "/layer?sig=a%2Fb", "200"},
+		{"again", "who asked", "HEAD", all["cdn"] + "/layer?sig=a%2Fb", "200"},
+		{"another query", "who asked", "GET", all["cdn"] + "/layer?sig=2", "403"},
+		{"another path", "who asked", "GET", all["cdn"] + "/other?sig=a%2Fb", "403"},
+		{"another method", "who asked", "POST", all["cdn"] + "/layer?sig=a%2Fb", "403"},
+		{"somebody else", "another transaction", "GET", all["cdn"] + "/layer?sig=a%2Fb", "403"},
+		{"TLS that nothing led to", "who asked", "GET", all["cdn-tls"] + "/layer?sig=1", "403"},
+		{"a layer, with TLS", "who asked", "GET", all["oci"] + "/v2/acme/led-tls/blobs/" + digest, "302"},
+		{"where it is, in a tunnel", "who asked", "GET", all["cdn-tls"] + "/layer?sig=1", "200"},
+		{"what else is there", "who asked", "GET", all["cdn-tls"] + "/other", "403"},
+		{"somebody else's tunnel", "another transaction", "GET", all["cdn-tls"] + "/layer?sig=1", "403"},
+	} {
+		if got := ask(tc.who, tc.method, tc.url); got != tc.want {
+			t.Errorf("%s: %s, want %s", tc.name, got, tc.want)
+		}
+	}
+}
+
 // refusedTunnel holds that there is no tunnel, for that reason.
 func (l *looking) refusedTunnel(t *testing.T, at, code string) {
 	t.Helper()
@@ -124,15 +182,16 @@ func newPackages(t *testing.T) (*looking, map[string]string) {
 	w, now := newWorld(t), time.Now()
 	all := map[string]string{}
 	l := &looking{
-		site: w.serve(t, "tls.example", now.Add(time.Hour), pypi(func() string { return all["tls"] }, now)),
+		site: w.serve(t, "tls.example", now.Add(time.Hour), outlet(all, "tls", now)),
 	}
-	plain := newUpstream(t, pypi(func() string { return all["files"] }, now))
-	for _, name := range []string{"index", "files", "npm", "go", "oci", "own"} {
+	plain := newUpstream(t, outlet(all, "files", now))
+	for _, name := range plainNames() {
 		all[name] = "http://" + name + ".example:" + plain.port()
 	}
-	all["tls"] = "https://tls.example:" + l.site.port()
-	hosts := []string{"tls.example:" + l.site.port()}
-	for _, name := range []string{"index", "files", "npm", "go", "oci", "own"} {
+	l.two = w.serve(t, "cdn-tls.example", now.Add(time.Hour), outlet(all, "tls", now))
+	all["tls"], all["cdn-tls"] = "https://tls.example:"+l.site.port(), "https://cdn-tls.example:"+l.two.port()
+	hosts := []string{"tls.example:" + l.site.port(), "cdn-tls.example:" + l.two.port()}
+	for _, name := range plainNames() {
 		hosts = append(hosts, name+".example:"+plain.port())
 	}
 	tls := strings.Replace(registry("tls", l.site.port(), "pypi", ""), "port: {port: "+l.site.port()+"}}",

@@ -184,6 +184,9 @@ func (s *Service) judgeAgain(held *Held, l *later) (code string) {
 	if code := held.stillThere(l.world, hop.Target); code != "" {
 		return code
 	}
+	if hop.Cause != nil {
+		hop.Cause = l.world.State.Again(hop.Cause)
+	}
 	l.verdict.Decide(hop, l.now, nil)
 	switch {
 	case !l.verdict.Allowed:

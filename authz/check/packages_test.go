@@ -98,34 +98,34 @@ func TestPackages(t *testing.T) {
 	for _, tc := range []struct {
 		name     string
 		a        asking
-		releases fakeReleases
+		releases *fakeReleases
 		code     string
 		asked    int
 	}{
-		{"a page", fetching("/root/simple/tool/"), fakeReleases{}, "", 0},
-		{"a page that is not below its root", fetching("/simple/tool/"), fakeReleases{}, denial.RegistryClosed, 0},
-		{"another package", fetching("/root/simple/evil/"), fakeReleases{}, denial.NoRule, 0},
-		{"all names", fetching("/root/simple/"), fakeReleases{}, denial.RegistryClosed, 0},
-		{"an upload", change(fetching("/root/legacy/"), func(a *asking) { a.method = "POST" }), fakeReleases{}, denial.RegistryClosed, 0},
-		{"a body", change(fetching("/root/simple/tool/").with([2]string{"content-length", "1"}), func(a *asking) { a.body = "x" }), fakeReleases{}, denial.BodyUnreadable, 0},
-		{"a body that is announced", fetching("/root/simple/tool/").with([2]string{"content-length", "9"}), fakeReleases{}, denial.BodyUnreadable, 0},
-		{"another method, by a header", fetching("/root/simple/tool/").with([2]string{"x-http-method-override", "POST"}), fakeReleases{}, denial.BodyUnreadable, 0},
-		{"an upgrade", upgrading(fetching("/root/simple/tool/"), "websocket"), fakeReleases{}, denial.BodyUnreadable, 0},
-		{"dots", fetching("/root/simple/../legacy/"), fakeReleases{}, denial.BadPath, 0},
-		{"an encoded slash", fetching("/root/simple%2ftool/"), fakeReleases{}, denial.BadPath, 0},
-		{"an old release", fetching(wheel), fakeReleases{at: old}, "", 1},
-		{"a new release", fetching(wheel), fakeReleases{at: young}, denial.ReleaseTooNew, 1},
-		{"a release of tomorrow", fetching(wheel), fakeReleases{at: start().Add(time.Hour)}, denial.ReleaseTooNew, 1},
-		{"a release of which nobody says", fetching(wheel), fakeReleases{err: release.ErrUnknown}, denial.ReleaseAgeUnknown, 1},
-		{"a registry that does not answer", fetching(wheel), fakeReleases{err: release.ErrLate}, denial.ReleaseSource, 1},
-		{"another package's release is not looked up", fetching("/packages/evil-1.0-py3-none-any.whl"), fakeReleases{at: old}, denial.NoRule, 0},
-		{"who has no token is not looked up for", change(fetching(wheel), func(a *asking) { a.headers = nil }), fakeReleases{at: old}, denial.TokenMissing, 0},
+		{"a page", fetching("/root/simple/tool/"), &fakeReleases{}, "", 0},
+		{"a page that is not below its root", fetching("/simple/tool/"), &fakeReleases{}, denial.RegistryClosed, 0},
+		{"another package", fetching("/root/simple/evil/"), &fakeReleases{}, denial.NoRule, 0},
+		{"all names", fetching("/root/simple/"), &fakeReleases{}, denial.RegistryClosed, 0},
+		{"an upload", change(fetching("/root/legacy/"), func(a *asking) { a.method = "POST" }), &fakeReleases{}, denial.RegistryClosed, 0},
+		{"a body", change(fetching("/root/simple/tool/").with([2]string{"content-length", "1"}), func(a *asking) { a.body = "x" }), &fakeReleases{}, denial.BodyUnreadable, 0},
+		{"a body that is announced", fetching("/root/simple/tool/").with([2]string{"content-length", "9"}), &fakeReleases{}, denial.BodyUnreadable, 0},
+		{"another method, by a header", fetching("/root/simple/tool/").with([2]string{"x-http-method-override", "POST"}), &fakeReleases{}, denial.BodyUnreadable, 0},
+		{"an upgrade", upgrading(fetching("/root/simple/tool/"), "websocket"), &fakeReleases{}, denial.BodyUnreadable, 0},
+		{"dots", fetching("/root/simple/../legacy/"), &fakeReleases{}, denial.BadPath, 0},
+		{"an encoded slash", fetching("/root/simple%2ftool/"), &fakeReleases{}, denial.BadPath, 0},
+		{"an old release", fetching(wheel), &fakeReleases{at: old}, "", 1},
+		{"a new release", fetching(wheel), &fakeReleases{at: young}, denial.ReleaseTooNew, 1},
+		{"a release of tomorrow", fetching(wheel), &fakeReleases{at: start().Add(time.Hour)}, denial.ReleaseTooNew, 1},
+		{"a release of which nobody says", fetching(wheel), &fakeReleases{err: release.ErrUnknown}, denial.ReleaseAgeUnknown, 1},
+		{"a registry that does not answer", fetching(wheel), &fakeReleases{err: release.ErrLate}, denial.ReleaseSource, 1},
+		{"another package's release is not looked up", fetching("/packages/evil-1.0-py3-none-any.whl"), &fakeReleases{at: old}, denial.NoRule, 0},
+		{"who has no token is not looked up for", change(fetching(wheel), func(a *asking) { a.headers = nil }), &fakeReleases{at: old}, denial.TokenMissing, 0},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			h := open(t, build{feed: registries(t), leaves: &fakeLeaves{}, releases: &tc.releases})
+			h := open(t, build{feed: registries(t), leaves: &fakeLeaves{}, releases: tc.releases})
 			got := h.ask(tc.a)
-			if !strings.Contains(string(got.body()), `"code":"`+tc.code+`"`) && tc.code != "" || got.allowed() != (tc.code == "") {
+			if !strings.Contains(got.body(), `"code":"`+tc.code+`"`) && tc.code != "" || got.allowed() != (tc.code == "") {
 				t.Fatalf("want %q: %s", tc.code, got.body())
 			}
 			if len(tc.releases.asked) != tc.asked {
@@ -162,7 +162,7 @@ func TestAged(t *testing.T) {
 		t.Errorf("recorded %+v", h.last().Seen)
 	}
 	nobody := open(t, build{feed: registries(t), leaves: &fakeLeaves{}})
-	if got := nobody.ask(fetching("/packages/tool-1.0-py3-none-any.whl")); !strings.Contains(string(got.body()), denial.ReleaseAgeUnknown) {
+	if got := nobody.ask(fetching("/packages/tool-1.0-py3-none-any.whl")); !strings.Contains(got.body(), denial.ReleaseAgeUnknown) {
 		t.Errorf("without anybody who looks: %s", got.body())
 	}
 }
@@ -189,7 +189,7 @@ func TestPackagesInTunnels(t *testing.T) {
 		a := inspected(outer.meta(wire.MetaHopID), "api.example:443")
 		a.method, a.path = tc.method, tc.path
 		got := h.ask(a)
-		if got.allowed() != (tc.code == "") || tc.code != "" && !strings.Contains(string(got.body()), tc.code) {
+		if got.allowed() != (tc.code == "") || tc.code != "" && !strings.Contains(got.body(), tc.code) {
 			t.Errorf("%s: %s", tc.name, got.body())
 		}
 	}
@@ -198,17 +198,17 @@ func TestPackagesInTunnels(t *testing.T) {
 	}
 	plain := inspected(outer.meta(wire.MetaHopID), "api.example:443")
 	plain.target, plain.host, plain.path = innerTarget(), "api.example:443", "/root/simple/tool/"
-	if got := h.ask(plain); !strings.Contains(string(got.body()), denial.SurfaceRequired) {
+	if got := h.ask(plain); !strings.Contains(got.body(), denial.SurfaceRequired) {
 		t.Errorf("plain HTTP to a registry of TLS: %s", got.body())
 	}
-	if got := h.ask(tunnel("gone.example:443")); !strings.Contains(string(got.body()), denial.SurfaceRequired) {
+	if got := h.ask(tunnel("gone.example:443")); !strings.Contains(got.body(), denial.SurfaceRequired) {
 		t.Errorf("a tunnel to what none can verify: %s", got.body())
 	}
 	passing := feed(t)
 	registries(t)(passing)
 	passing.Policies[0].Rules[1].With.TLS = v1alpha1.TLSPassthrough
 	h.SetWorld(worldOf(t, 2, passing, h.names))
-	if got := h.ask(tunnel("api.example:443")); !strings.Contains(string(got.body()), denial.SurfaceRequired) {
+	if got := h.ask(tunnel("api.example:443")); !strings.Contains(got.body(), denial.SurfaceRequired) {
 		t.Errorf("a tunnel that passes: %s", got.body())
 	}
 	if code := h.Redecide(hop); code != "" {

@@ -161,6 +161,7 @@ func (s *Service) admit(ctx context.Context, w *work) bool {
 		Relay: w.verdict.Hold == wire.HoldRelay, Upgrade: w.hop.Action.Upgrade,
 		Until: w.now.Add(w.verdict.Lease), Last: w.now.Add(w.verdict.Life), Subject: held,
 	}
+	held.entry.Heard = s.leads(held)
 	if held.charge = w.charge; held.charge != nil {
 		held.entry.Uploads, held.budgets = held.charge, w.verdict.Outcome.Duties.Budgets
 	}

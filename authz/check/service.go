@@ -112,7 +112,9 @@ type Service struct {
 	world    atomic.Pointer[World]
 	works    sync.Pool
 	renewals renewals
-	renewing sync.WaitGroup
+	// redirects are where answers have led to.
+	redirects redirects
+	renewing  sync.WaitGroup
 	// canaries are those that the register has.
 	canaries atomic.Int64
 }

@@ -43,6 +43,7 @@ func (v *Verdict) Decide(h *Hop, now time.Time, tr *policy.Trace) {
 	h.Target.Levels.DecideTo(&v.Outcome, &q, tr)
 	switch {
 	case v.Outcome.Effect == policy.Neutral && h.Target.Gateway.Unmatched == v1alpha1.UnmatchedAllow:
+	case v.led(h):
 	case v.Outcome.Effect == policy.Neutral:
 		v.Code = denial.Unmatched
 		return

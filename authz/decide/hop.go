@@ -18,6 +18,9 @@ type Hop struct {
 	// Leeway is that of the claims' trust domain.
 	Leeway time.Duration
 	Action surface.Action
+	// Cause is the hop whose answer led here, with its Target and Action alone;
+	// nil: none did. What no rule speaks of is allowed for as long as that is.
+	Cause *Hop
 	// Since is when a hop began that lives and is decided again: a token that
 	// has just expired ends it by its lifetime, and is no denial. Zero: it begins.
 	Since time.Time

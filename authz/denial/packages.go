@@ -29,13 +29,15 @@ func packages(c Code, d *surface.Denial, o Occasion) Answer {
 	}
 	a := problem(c, d)
 	line := c.Name + ": " + d.Text
-	b := append([]byte(strings.TrimRight(string(a.Body), "}\n")), `,"error":`...)
+	b := []byte(strings.TrimSuffix(string(a.Body), "}\n"))
+	b = append(b, `,"error":`...)
 	b = strictjson.AppendString(b, line)
 	b = append(b, `,"errors":[{"code":"DENIED","message":`...)
 	b = strictjson.AppendString(b, line)
 	b = append(b, `,"detail":`...)
 	b = strictjson.AppendString(b, line)
-	a.Body = append(b, "}]}\n"...)
+	b = append(b, "}]}\n"...)
+	a.Body = b
 	if o.Provider == registry.HuggingFace {
 		a.Headers = append(a.Headers, Header{"x-error-message", line})
 	}

@@ -158,13 +158,13 @@ func (h *Holder) Process(stream grpc.ServerStream) error {
 		s.end(immediate(h.words.Words(hop, code), wire.DetailRefused))
 		return drain(stream)
 	}
-	if err := s.send(s.phrases.goOn(relayed)); err != nil {
+	if err := s.send(s.phrases.goOn(hop)); err != nil {
 		return errClosed(err)
 	}
 	if relayed {
 		return r.run()
 	}
-	return h.hold(s)
+	return h.hold(s, hop)
 }
 
 // badOpening is a first message that opens no hold.
@@ -210,20 +210,24 @@ func (h *Holder) open(s *side, id ID, relayed bool) (*Hop, *relay) {
 
 // hold waits for the end. The only thing Envoy still says is that trailers
 // have come, which it wants an answer to.
-func (h *Holder) hold(s *side) error {
+func (h *Holder) hold(s *side, hop *Hop) error {
 	defer s.close()
 	var m said
 	for {
 		if err := s.stream.RecvMsg(&m); err != nil {
 			return errClosed(err)
 		}
-		about := m.kind
+		about, says := m.kind, s.phrases.trailers
+		if about == kindResponseHeaders && hop.Heard != nil {
+			hop.Heard(m.answer())
+			about, says = kindResponseTrailers, s.phrases.headers
+		}
 		m.free()
 		if about != kindResponseTrailers {
 			h.log.Warn("unexpected message on a hold", "kind", about.String())
 			continue
 		}
-		if err := s.send(s.phrases.trailers); err != nil {
+		if err := s.send(says); err != nil {
 			return errClosed(err)
 		}
 	}

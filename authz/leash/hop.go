@@ -29,6 +29,9 @@ type Hop struct {
 	Canary bool
 	// Uploads counts what the client sends; nil: nobody does.
 	Uploads Uploads
+	// Heard is told of the answer's headers when they come; nil: nobody is. Envoy
+	// waits for it.
+	Heard func(*Answer)
 	// Subject is what the decider needs to judge the hop again.
 	Subject any
 
@@ -87,6 +90,14 @@ func (h *Hop) lead(left time.Duration) time.Duration {
 		return left - wordLead
 	}
 	return left
+}
+
+// Answer is what the headers of an answer say. It is for one call.
+type Answer struct {
+	Status string
+	// Location is where a redirect leads to; empty: nowhere, or to more than one
+	// place.
+	Location string
 }
 
 // Cut is an order to end a hop now.

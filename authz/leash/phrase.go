@@ -16,6 +16,15 @@ const (
 	fieldResponseBody     = 4
 	fieldRequestTrailers  = 5
 	fieldResponseTrailers = 6
+	fieldModeOverride     = 9
+
+	// A ProcessingMode has a mode for each part, and here two of them.
+	fieldRequestHeaderMode   = 1
+	fieldResponseHeaderMode  = 2
+	fieldRequestTrailerMode  = 5
+	fieldResponseTrailerMode = 6
+	modeSend                 = 1
+	modeSkip                 = 2
 
 	// A response to headers or to a body holds a CommonResponse.
 	fieldCommon         = 1
@@ -47,7 +56,7 @@ func newPhrase(b []byte) *phrase {
 
 // phrases are the responses by which what Envoy has said goes on as it is.
 type phrases struct {
-	leash, relay, headers, trailers, requestTrailers *phrase
+	leash, hearing, relay, headers, trailers, requestTrailers *phrase
 }
 
 func newPhrases() *phrases {
@@ -56,6 +65,7 @@ func newPhrases() *phrases {
 	plain := rawproto.AppendMessage(nil, fieldHeaderMutation, rawproto.AppendText(nil, fieldRemoveHeaders, "accept-encoding"))
 	return &phrases{
 		leash:    newPhrase(rawproto.AppendMessage(nil, fieldRequestHeaders, nil)),
+		hearing:  newPhrase(rawproto.AppendMessage(rawproto.AppendMessage(nil, fieldRequestHeaders, nil), fieldModeOverride, hearing())),
 		relay:    newPhrase(rawproto.AppendMessage(nil, fieldRequestHeaders, rawproto.AppendMessage(nil, fieldCommon, plain))),
 		headers:  newPhrase(rawproto.AppendMessage(nil, fieldResponseHeaders, nil)),
 		trailers: newPhrase(rawproto.AppendMessage(nil, fieldResponseTrailers, nil)),
@@ -64,12 +74,24 @@ func newPhrases() *phrases {
 	}
 }
 
+// hearing is the ProcessingMode of a leash that hears the answer's headers too.
+func hearing() []byte {
+	b := rawproto.AppendNumber(nil, fieldRequestHeaderMode, modeSend)
+	b = rawproto.AppendNumber(b, fieldResponseHeaderMode, modeSend)
+	b = rawproto.AppendNumber(b, fieldRequestTrailerMode, modeSkip)
+	return rawproto.AppendNumber(b, fieldResponseTrailerMode, modeSend)
+}
+
 // goOn lets the request pass.
-func (p *phrases) goOn(relayed bool) *phrase {
-	if relayed {
+func (p *phrases) goOn(h *Hop) *phrase {
+	switch {
+	case h.Relay:
 		return p.relay
+	case h.Heard != nil:
+		return p.hearing
+	default:
+		return p.leash
 	}
-	return p.leash
 }
 
 const (

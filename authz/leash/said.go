@@ -60,6 +60,9 @@ type said struct {
 	mode, requestMode procfilterv3.ProcessingMode_BodySendMode
 	// status, contentType and contentEncoding are headers.
 	status, contentType, contentEncoding []byte
+	// location is where a redirect leads to; locations counts them.
+	location  []byte
+	locations int
 	// body is a piece of a body; end: the last one.
 	body []byte
 	end  bool
@@ -161,6 +164,9 @@ func (m *said) headerMap(num protowire.Number, v rawproto.Value) error {
 		m.contentType = h.says()
 	case "content-encoding":
 		m.contentEncoding = h.says()
+	case "location":
+		m.location = h.says()
+		m.locations++
 	}
 	return nil
 }
@@ -286,4 +292,13 @@ func (m *said) config(num protowire.Number, v rawproto.Value) error {
 func text(to *[]byte, v rawproto.Value) error {
 	*to = v.Bytes
 	return v.Expect(protowire.BytesType)
+}
+
+// answer is a copy of what headers say.
+func (m *said) answer() *Answer {
+	a := &Answer{Status: string(m.status)}
+	if m.locations == 1 {
+		a.Location = string(m.location)
+	}
+	return a
 }

@@ -281,8 +281,15 @@ func TestPhrases(t *testing.T) {
 		is   *phrase
 		want *procv3.ProcessingResponse
 	}{
-		{"leash", p.goOn(false), &procv3.ProcessingResponse{Response: &procv3.ProcessingResponse_RequestHeaders{RequestHeaders: &procv3.HeadersResponse{}}}},
-		{"relay", p.goOn(true), &procv3.ProcessingResponse{Response: &procv3.ProcessingResponse_RequestHeaders{RequestHeaders: &procv3.HeadersResponse{
+		{"leash", p.goOn(&Hop{}), &procv3.ProcessingResponse{Response: &procv3.ProcessingResponse_RequestHeaders{RequestHeaders: &procv3.HeadersResponse{}}}},
+		{"leash that hears", p.goOn(&Hop{Heard: func(*Answer) {}}), &procv3.ProcessingResponse{
+			Response: &procv3.ProcessingResponse_RequestHeaders{RequestHeaders: &procv3.HeadersResponse{}},
+			ModeOverride: &procfilterv3.ProcessingMode{
+				RequestHeaderMode: procfilterv3.ProcessingMode_SEND, ResponseHeaderMode: procfilterv3.ProcessingMode_SEND,
+				RequestTrailerMode: procfilterv3.ProcessingMode_SKIP, ResponseTrailerMode: procfilterv3.ProcessingMode_SEND,
+			},
+		}},
+		{"relay", p.goOn(&Hop{Relay: true}), &procv3.ProcessingResponse{Response: &procv3.ProcessingResponse_RequestHeaders{RequestHeaders: &procv3.HeadersResponse{
 			Response: &procv3.CommonResponse{HeaderMutation: &procv3.HeaderMutation{RemoveHeaders: []string{"accept-encoding"}}},
 		}}}},
 		{"headers", p.headers, &procv3.ProcessingResponse{Response: &procv3.ProcessingResponse_ResponseHeaders{ResponseHeaders: &procv3.HeadersResponse{}}}},
@@ -342,7 +349,7 @@ func TestHoldsAreCheap(t *testing.T) {
 			if _, _, err := hopOf(&v); err != nil {
 				t.Fatal(err)
 			}
-			_ = p.goOn(false).WriteProto()
+			_ = p.goOn(&Hop{}).WriteProto()
 			v.free()
 		}},
 		{"an event", 2, func() {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,6 +35,8 @@ func (d *demo) scenes() []scene {
 	}
 }
 
+var errDone = errors.New("it is done")
+
 // scene tries, and holds what came of it against what should.
 func (d *demo) scene(ctx context.Context, s scene) error {
 	before, err := d.denials()
@@ -43,7 +46,7 @@ func (d *demo) scene(ctx context.Context, s scene) error {
 	command, said, err := s.try(ctx)
 	d.show("agent", "$ %s\n%s", command, said)
 	if (err == nil) != s.works {
-		return fmt.Errorf("it ended with %v: %s", err, said)
+		return fmt.Errorf("it was to end otherwise (%s): %w", said, cmp.Or(err, errDone))
 	}
 	if err := d.denied(ctx, len(before), s.code); err != nil {
 		return err

@@ -1,0 +1,178 @@
+package check
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hopgate/hopgate/authz/decide"
+	"github.com/hopgate/hopgate/authz/leash"
+	"github.com/hopgate/hopgate/authz/surface/egress"
+	"github.com/hopgate/hopgate/authz/surface/registry"
+	"github.com/hopgate/hopgate/gateway/api/v1alpha1"
+	"github.com/hopgate/hopgate/gateway/api/wire"
+)
+
+const (
+	// ledFor is how long who was redirected may go there.
+	ledFor = time.Minute
+	// maxLed bounds how many may.
+	maxLed = 4096
+	// maxLocation is the longest place that somebody is led to.
+	maxLocation = 8 << 10
+)
+
+// redirects are the places that files of registries were said to be at, each
+// open to the one who asked, for what was asked for, and for a short time.
+type redirects struct {
+	n  atomic.Int64 // how many there are
+	mu sync.Mutex
+	// by are those of one principal at one host; guarded by mu.
+	by map[led][]redirect
+}
+
+// led is who was led to which host.
+type led struct {
+	who  principal
+	dest egress.Destination
+}
+
+// redirect is one place, and the hop whose answer led there.
+type redirect struct {
+	// path is canonical, with its query as it is.
+	path  string
+	tls   bool
+	until time.Time
+	cause *decide.Hop
+}
+
+// lead opens a place.
+func (r *redirects) lead(to led, x redirect, now time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.by == nil {
+		r.by = map[led][]redirect{}
+	}
+	if r.n.Load() >= maxLed {
+		r.forget(now)
+	}
+	if r.n.Load() < maxLed {
+		r.by[to] = append(r.by[to], x)
+		r.n.Add(1)
+	}
+}
+
+// forget drops what is over; mu is held.
+func (r *redirects) forget(now time.Time) {
+	n := int64(0)
+	for k, list := range r.by {
+		var left []redirect
+		for _, x := range list {
+			if now.Before(x.until) {
+				left = append(left, x)
+			}
+		}
+		if n += int64(len(left)); len(left) == 0 {
+			delete(r.by, k)
+			continue
+		}
+		r.by[k] = left
+	}
+	r.n.Store(n)
+}
+
+// find is the hop that led somebody to a place; nil: none did.
+func (r *redirects) find(to led, now time.Time, is func(*redirect) bool) *decide.Hop {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	list := r.by[to]
+	for i := range list {
+		if now.Before(list[i].until) && is(&list[i]) {
+			return list[i].cause
+		}
+	}
+	return nil
+}
+
+// cause is the hop whose answer led to where w goes; nil: there is none. To a
+// tunnel leads any place of its host that TLS is spoken to.
+func (s *Service) cause(w *work) *decide.Hop {
+	a := &w.hop.Action
+	if s.redirects.n.Load() == 0 || w.hop.Claims == nil || w.hop.Target.Entry == wire.EntryRoute {
+		return nil
+	}
+	to := led{principalOf(w.hop.Claims, w.hop.Peer), w.dest}
+	switch {
+	case a.Kind == v1alpha1.SurfaceHosts:
+		return s.redirects.find(to, w.now, func(x *redirect) bool { return x.tls })
+	case a.Kind != v1alpha1.SurfaceHTTP || a.Override != "" || a.Upgrade || w.hasBody():
+		return nil
+	case a.Method != http.MethodGet && a.Method != http.MethodHead:
+		return nil
+	}
+	_, query := cutQuery(w.req.Path)
+	path := a.Path + "?" + query
+	return s.redirects.find(to, w.now, func(x *redirect) bool { return x.tls == a.Inspected && x.path == path })
+}
+
+// leads has the answer to a hop heard, if it may lead elsewhere.
+func (s *Service) leads(h *Held) func(*leash.Answer) {
+	a := &h.hop.Action
+	if a.Kind != v1alpha1.SurfacePackages || a.Method != registry.Artifact || h.hop.Claims == nil || h.hop.Target.Entry == wire.EntryRoute {
+		return nil
+	}
+	return func(x *leash.Answer) { s.redirected(h, x) }
+}
+
+// redirected opens what the answer to a hop leads to.
+func (s *Service) redirected(h *Held, x *leash.Answer) {
+	switch x.Status {
+	case "301", "302", "303", "307", "308":
+	default:
+		return
+	}
+	dest, r, ok := location(x.Location)
+	if !ok {
+		return
+	}
+	h.mu.Lock()
+	who := principalOf(h.hop.Claims, h.hop.Peer)
+	r.cause = &decide.Hop{Target: h.hop.Target, Action: h.hop.Action}
+	h.mu.Unlock()
+	now := s.cfg.Now()
+	r.until = now.Add(ledFor)
+	s.redirects.lead(led{who, dest}, r, now)
+}
+
+// location reads where an answer leads to: an absolute URL, which can be read
+// in one way. One that is relative stays with the registry.
+func location(text string) (egress.Destination, redirect, bool) {
+	if text == "" || len(text) > maxLocation {
+		return egress.Destination{}, redirect{}, false
+	}
+	u, err := url.Parse(text)
+	if err != nil || u.User != nil || u.Opaque != "" || u.Scheme != "http" && u.Scheme != "https" {
+		return egress.Destination{}, redirect{}, false
+	}
+	var port uint16 = httpPort
+	if u.Scheme == "https" {
+		port = httpsPort
+	}
+	dest, err := egress.ParseAuthority(u.Host, port)
+	if err != nil {
+		return egress.Destination{}, redirect{}, false
+	}
+	at := u.EscapedPath()
+	if at == "" {
+		at = "/"
+	}
+	path, err := egress.CanonicalPath(at + "?" + u.RawQuery)
+	if err != nil {
+		return egress.Destination{}, redirect{}, false
+	}
+	dest.Host = strings.Clone(dest.Host)
+	return dest, redirect{path: path + "?" + strings.Clone(u.RawQuery), tls: u.Scheme == "https"}, true
+}

@@ -1,0 +1,173 @@
+package check
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/hopgate/hopgate/authz/denial"
+	"github.com/hopgate/hopgate/authz/leash"
+	"github.com/hopgate/hopgate/gateway/api/v1alpha1"
+	"github.com/hopgate/hopgate/gateway/api/wire"
+)
+
+const wheelFile = "/packages/tool-1.0-py3-none-any.whl"
+
+// fetched is a house in which a file was asked for, and its hop, which is held.
+func fetched(t *testing.T) (*house, *leash.Hop) {
+	t.Helper()
+	h := open(t, build{feed: registries(t), leaves: &fakeLeaves{}, releases: &fakeReleases{at: start().Add(-96 * time.Hour)}})
+	got := h.ask(fetching(wheelFile))
+	if !got.allowed() {
+		t.Fatalf("%s", got.body())
+	}
+	hop := h.hold(got)
+	if code := h.Again(hop); code != "" {
+		t.Fatal(code)
+	}
+	if hop.Heard == nil {
+		t.Fatal("nobody hears the answer")
+	}
+	return h, hop
+}
+
+func led2(host, path string) asking {
+	a := absolute(host)
+	a.path = path
+	return a
+}
+
+func TestRedirects(t *testing.T) {
+	t.Parallel()
+	const there = "http://web.example/layer?sig=a%2Fb"
+	for _, tc := range []struct {
+		name, status, location string
+		a                      asking
+		code                   string
+	}{
+		{"there", "302", there, led2("web.example", "/layer?sig=a%2Fb"), ""},
+		{"by another spelling of the host", "307", there, led2("WEB.example.:80", "/layer?sig=a%2Fb"), ""},
+		{"by another spelling of the path", "307", there, led2("web.example", "/%6cayer?sig=a%2Fb"), ""},
+		{"another path", "302", there, led2("web.example", "/other?sig=a%2Fb"), denial.NoRule},
+		{"another query", "302", there, led2("web.example", "/layer?sig=b"), denial.NoRule},
+		{"another host", "302", there, led2("odd.wild.example", "/layer?sig=a%2Fb"), denial.NoRule},
+		{"another port", "302", there, led2("web.example:8443", "/layer?sig=a%2Fb"), denial.NoRule},
+		{"another agent", "302", there, func() asking {
+			a := led2("web.example", "/layer?sig=a%2Fb")
+			a.headers = [][2]string{credentials(gentleToken)}
+			return a
+		}(), denial.NoRule},
+		{"with a body", "302", there, led2("web.example", "/layer?sig=a%2Fb").with([2]string{"content-length", "1"}), denial.NoRule},
+		{"a tunnel to what is not TLS", "302", there, tunnel("web.example:80"), denial.NoRule},
+		{"no redirect", "200", there, led2("web.example", "/layer?sig=a%2Fb"), denial.NoRule},
+		{"not modified", "304", there, led2("web.example", "/layer?sig=a%2Fb"), denial.NoRule},
+		{"more than one place", "302", "", led2("web.example", "/"), denial.NoRule},
+		{"user information", "302", "http://a:b@web.example/layer", led2("web.example", "/layer"), denial.NoRule},
+		{"another scheme", "302", "ftp://web.example/layer", led2("web.example", "/layer"), denial.NoRule},
+		{"a relative one", "302", "//web.example/layer", led2("web.example", "/layer"), denial.NoRule},
+		{"dots", "302", "http://web.example/a/../layer", led2("web.example", "/layer"), denial.NoRule},
+		{"what no policy opens", "302", "http://169.254.169.254/layer", led2("169.254.169.254", "/layer"), denial.AddressDenied},
+		{"what is another surface", "302", "http://mcp.example:443/layer", led2("mcp.example:443", "/layer"), denial.SurfaceRequired},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			h, hop := fetched(t)
+			hop.Heard(&leash.Answer{Status: tc.status, Location: tc.location})
+			if got := h.ask(tc.a); got.code() != tc.code {
+				t.Errorf("code %q, want %q: %s", got.code(), tc.code, got.body())
+			}
+		})
+	}
+}
+
+// TestRedirectsWithTLS: the tunnel is one that is inspected, and what is in it is
+// open as far as the answer led.
+func TestRedirectsWithTLS(t *testing.T) {
+	t.Parallel()
+	h, hop := fetched(t)
+	if got := h.ask(tunnel("web.example:8443")); got.code() != denial.NoRule {
+		t.Fatalf("before: %s", got.body())
+	}
+	hop.Heard(&leash.Answer{Status: "302", Location: "https://web.example:8443/layer?sig=1"})
+	outer := h.ask(tunnel("web.example:8443"))
+	if !outer.allowed() || wayOf(outer).Mode != "hosts-inspect" {
+		t.Fatalf("no tunnel: %+v %s", wayOf(outer), outer.body())
+	}
+	through := h.hold(outer)
+	if code := h.Again(through); code != "" {
+		t.Fatal(code)
+	}
+	for path, code := range map[string]string{"/layer?sig=1": "", "/layer": denial.NoRule, "/": denial.NoRule} {
+		a := inspected(outer.meta(wire.MetaHopID), "web.example:8443")
+		a.host, a.path = "web.example:8443", path
+		if got := h.ask(a); got.code() != code {
+			t.Errorf("%s: code %q, want %q", path, got.code(), code)
+		}
+	}
+	if code := h.Redecide(through); code != "" {
+		t.Errorf("the tunnel ends by %q", code)
+	}
+	// With the rule that allowed the file goes what its answer led to.
+	gone := feed(t)
+	registries(t)(gone)
+	gone.Policies[0].Rules = gone.Policies[0].Rules[1:]
+	h.SetWorld(worldOf(t, 2, gone, h.names))
+	if code := h.Redecide(through); code != denial.NoRule {
+		t.Errorf("without the rule it ends by %q", code)
+	}
+}
+
+// TestRedirectsEnd: after a minute, and a rule that denies is never passed over.
+func TestRedirectsEnd(t *testing.T) {
+	t.Parallel()
+	h, hop := fetched(t)
+	hop.Heard(&leash.Answer{Status: "302", Location: "http://web.example/layer"})
+	denied := feed(t)
+	registries(t)(denied)
+	denied.Policies = append(denied.Policies, policyOf(t, "q", `[{name: never, to: {type: HTTP, http: [{hosts: [web.example]}]}, action: Deny}]`))
+	h.SetWorld(worldOf(t, 2, denied, h.names))
+	if got := h.ask(led2("web.example", "/layer")); got.code() != denial.RuleDenied {
+		t.Errorf("a rule that denies: %s", got.body())
+	}
+	open := feed(t)
+	registries(t)(open)
+	h.SetWorld(worldOf(t, 3, open, h.names))
+	h.now = h.now.Add(ledFor - time.Second)
+	if got := h.ask(led2("web.example", "/layer")); !got.allowed() {
+		t.Errorf("in time: %s", got.body())
+	}
+	h.now = h.now.Add(2 * time.Second)
+	if got := h.ask(led2("web.example", "/layer")); got.code() != denial.NoRule {
+		t.Errorf("late: %s", got.body())
+	}
+}
+
+// TestRedirectsAreBounded: what is over makes room, and nothing else does.
+func TestRedirectsAreBounded(t *testing.T) {
+	t.Parallel()
+	var r redirects
+	to := func(i int) led { return led{who: principal{txn: fmt.Sprint(i)}} }
+	for i := range maxLed + 10 {
+		r.lead(to(i), redirect{until: start().Add(ledFor)}, start())
+	}
+	if n := r.n.Load(); n != maxLed || len(r.by) != maxLed {
+		t.Errorf("%d are kept, in %d", n, len(r.by))
+	}
+	r.lead(to(0), redirect{until: start().Add(2 * ledFor)}, start().Add(ledFor))
+	if n := r.n.Load(); n != 1 || len(r.by) != 1 {
+		t.Errorf("%d are kept, in %d", n, len(r.by))
+	}
+}
+
+// TestOnlyFilesAreHeard: of nothing else is the answer asked for.
+func TestOnlyFilesAreHeard(t *testing.T) {
+	t.Parallel()
+	h, _ := fetched(t)
+	page := h.ask(fetching("/root/simple/tool/"))
+	if hop := h.hold(page); hop.Heard != nil {
+		t.Error("a page's answer is heard")
+	}
+	if tun := h.hold(h.ask(tunnel("api.example:443"))); tun.Heard != nil || tun.Subject.(*Held).hop.Action.Kind != v1alpha1.SurfaceHosts {
+		t.Error("a tunnel's answer is heard")
+	}
+}
