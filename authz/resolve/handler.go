@@ -117,9 +117,13 @@ func (z *Zone) fill(ctx context.Context, name string, m *dns.Msg) Outcome {
 	return Failed
 }
 
+// servedTTL is as long as Envoy is to know a name: it forgets a host that nobody
+// uses only when the host's answer ends, and many hosts make each new one dear.
+const servedTTL = 10 * time.Second
+
 func recordsFor(q dns.Question, a Answer) []dns.RR {
 	var out []dns.RR
-	ttl := uint32(max(a.TTL/time.Second, 1))
+	ttl := uint32(min(max(a.TTL, time.Second), servedTTL) / time.Second)
 	for _, addr := range a.Addrs {
 		if addr.Is4() == (q.Qtype == dns.TypeA) {
 			out = append(out, record(q, addr, ttl))

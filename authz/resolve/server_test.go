@@ -105,13 +105,13 @@ func TestServer(t *testing.T) {
 		kind uint16
 		want string
 	}{
-		{"a.example", dns.TypeA, "NOERROR a.example./60/A/198.200.0.1 a.example./60/A/198.200.0.2"},
-		{"A.eXample", dns.TypeA, "NOERROR A.eXample./60/A/198.200.0.1 A.eXample./60/A/198.200.0.2"},
-		{"a.example", dns.TypeAAAA, "NOERROR a.example./60/AAAA/2606:4700::1"},
+		{"a.example", dns.TypeA, "NOERROR a.example./10/A/198.200.0.1 a.example./10/A/198.200.0.2"},
+		{"A.eXample", dns.TypeA, "NOERROR A.eXample./10/A/198.200.0.1 A.eXample./10/A/198.200.0.2"},
+		{"a.example", dns.TypeAAAA, "NOERROR a.example./10/AAAA/2606:4700::1"},
 		{"a.example", dns.TypeHTTPS, "NOERROR"},
-		{"in.example", dns.TypeA, "NOERROR in.example./60/A/10.20.0.1"},
+		{"in.example", dns.TypeA, "NOERROR in.example./10/A/10.20.0.1"},
 		{"in.example", dns.TypeAAAA, "NOERROR"},
-		{"web.example", dns.TypeA, "NOERROR web.example./60/A/127.0.0.1"},
+		{"web.example", dns.TypeA, "NOERROR web.example./10/A/127.0.0.1"},
 		{"trap.example", dns.TypeA, "REFUSED"},
 		{"trap.example", dns.TypeAAAA, "REFUSED"},
 		{"mixed.example", dns.TypeA, "REFUSED"},
@@ -218,7 +218,7 @@ func TestServerSurvivesRubbish(t *testing.T) {
 			_, _ = conn.Write(raw)
 		}
 		_ = conn.Close()
-		if got := c.ask(t, transport, "a.example", dns.TypeA); got != "NOERROR a.example./60/A/198.200.0.1" {
+		if got := c.ask(t, transport, "a.example", dns.TypeA); got != "NOERROR a.example./10/A/198.200.0.1" {
 			t.Errorf("afterwards by %s: %s", transport, got)
 		}
 	}
