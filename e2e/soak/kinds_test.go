@@ -56,7 +56,7 @@ func kinds() []*kind {
 		}},
 		{"grpc", false, func(ctx context.Context, s *soak, r request) (*stream, error) {
 			r.header = append(r.header, [2]string{"content-type", "application/grpc"}, [2]string{"te", "trailers"})
-			return s.ask2(ctx, &h2.Request{Method: "POST", Path: pathWatch, Body: make([]byte, 5)}, r)
+			return s.ask2(ctx, &h2.Request{Method: "POST", Path: pathWatch, Body: make([]byte, 5)}, r, refusedAtOnce)
 		}},
 		{"tunnel", false, tunnel},
 		{"tunnel h2", false, tunnel2},
@@ -130,7 +130,7 @@ func (s *soak) ask(ctx context.Context, method, path, body string, r request) (*
 }
 
 // ask2 opens a stream on a connection of many.
-func (s *soak) ask2(ctx context.Context, h *h2.Request, r request) (*stream, error) {
+func (s *soak) ask2(ctx context.Context, h *h2.Request, r request, then ...func(*h2.Stream) error) (*stream, error) {
 	h.Authority, h.Keep, h.Header = "soak.example", keep, slices.Concat(r.header, [][2]string{{"txn-token", r.token}})
 	st, err := s.lines.start(ctx, s.HTTP, h)
 	if err != nil {
@@ -139,7 +139,31 @@ func (s *soak) ask2(ctx context.Context, h *h2.Request, r request) (*stream, err
 	if err := begun(ctx, st); err != nil {
 		return nil, err
 	}
+	for _, each := range then {
+		if err := each(st); err != nil {
+			return nil, err
+		}
+	}
 	return followed(st), nil
+}
+
+// refusedAtOnce is an error for an answer that is over without a byte: a gRPC
+// call that is refused has the status of a good one, and its own behind it.
+func refusedAtOnce(st *h2.Stream) error {
+	for deadline := time.Now().Add(patience); st.Bytes() == 0; {
+		select {
+		case <-st.Done():
+			if st.Bytes() == 0 && st.End().How == h2.HowEnded {
+				return statusError(http.StatusServiceUnavailable)
+			}
+			return nil
+		case <-time.After(time.Millisecond):
+		}
+		if time.Now().After(deadline) {
+			return errors.New("no message")
+		}
+	}
+	return nil
 }
 
 // begun waits for an answer that begins a stream.

@@ -97,8 +97,8 @@ func (s *soak) live(ctx context.Context, l life) {
 
 // gateOr forgives a gated stream that it did not begin where its gate was not
 // open all the while, and a stream that its server ended or reset that it did
-// before anything of it was seen, which is lost then. A hold that opened too late is
-// closed as it has to be; there may be few of them.
+// before anything of it was seen, which is lost then. What the guard had no time
+// for, to decide or to hold, is closed as it has to be; there may be few of them.
 func (s *soak) gateOr(l life, begun time.Time, err error) {
 	status, answered := errors.AsType[statusError](err)
 	switch {
@@ -110,7 +110,7 @@ func (s *soak) gateOr(l life, begun time.Time, err error) {
 		(l.manner == serverEnds || l.manner == serverResets) && errors.Is(err, errOver):
 		s.tally.lived(l)
 		return
-	case answered && status == http.StatusGatewayTimeout:
+	case answered && (status == http.StatusGatewayTimeout || status == http.StatusServiceUnavailable):
 		s.tally.late.Add(1)
 		return
 	}
