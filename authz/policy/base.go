@@ -97,7 +97,7 @@ func (d *decision) holds(r *rule) bool {
 // lists, and do not count here.
 func (t *tally) open(r *rule) {
 	duties := r.duties
-	duties.OutputTokens, duties.RequestBytes = 0, -1
+	duties.OutputTokens, duties.RequestBytes, duties.HeadBytes, duties.Budgets = 0, -1, 0, nil
 	t.allowed.offer(tallied{r: r})
 	t.duties.add(&duties)
 }

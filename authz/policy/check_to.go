@@ -175,6 +175,9 @@ func (k *checker) hosts(at *field.Path, list []string) *hosts {
 		if !k.restricts && tooWide(text) {
 			k.report(at.Index(i), ReasonTooWide, Error, "it opens everything below a public suffix: name the domain, or write * if every host is meant")
 		}
+		if !k.restricts && anybodys(text) {
+			k.report(at.Index(i), ReasonTooWide, Warning, "anybody can have a name below this one: name those that are meant, or what is sent there may be somebody else's")
+		}
 		if k.restricts && strings.Contains(text, "/") {
 			k.report(at.Index(i), ReasonNoEffect, Warning, "a range is compared with destinations that are written as addresses: a name that leads there is not stopped by it")
 		}

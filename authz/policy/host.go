@@ -166,19 +166,34 @@ func checkLabel(label string) error {
 // tooWide reports whether a pattern covers all that is registered below a
 // public suffix, such as *.com or **.co.uk.
 func tooWide(text string) bool {
+	suffix, icann, ok := below(text)
+	return ok && icann && suffix
+}
+
+// anybodys reports whether a pattern covers all that people register with
+// somebody who hands out names, such as *.s3.example.
+func anybodys(text string) bool {
+	suffix, icann, ok := below(text)
+	return ok && !icann && suffix
+}
+
+// below reports whether what a pattern's globs are below is a public suffix, and
+// of which kind; ok is false where it has no globs in front.
+func below(text string) (suffix, icann, ok bool) {
 	rest := text
 	for strings.HasPrefix(rest, "*") {
-		_, after, ok := strings.Cut(rest, ".")
-		if !ok {
-			return false
+		_, after, cut := strings.Cut(rest, ".")
+		if !cut {
+			return false, false, false
 		}
 		rest = after
 	}
 	if rest == text || strings.Contains(rest, "*") {
-		return false
+		return false, false, false
 	}
-	suffix, icann := publicsuffix.PublicSuffix(rest)
-	return icann && suffix == rest
+	s, icann := publicsuffix.PublicSuffix(rest)
+	// Of what no list has, the last label is taken for one.
+	return s == rest && strings.Contains(s, ".") || icann && s == rest, icann, true
 }
 
 // match reports whether host, in canonical form, is selected. A name's globs
