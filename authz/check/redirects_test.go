@@ -31,7 +31,7 @@ func fetched(t *testing.T) (*house, *leash.Hop) {
 	return h, hop
 }
 
-func led2(host, path string) asking {
+func leading(host, path string) asking {
 	a := absolute(host)
 	a.path = path
 	return a
@@ -45,29 +45,29 @@ func TestRedirects(t *testing.T) {
 		a                      asking
 		code                   string
 	}{
-		{"there", "302", there, led2("web.example", "/layer?sig=a%2Fb"), ""},
-		{"by another spelling of the host", "307", there, led2("WEB.example.:80", "/layer?sig=a%2Fb"), ""},
-		{"by another spelling of the path", "307", there, led2("web.example", "/%6cayer?sig=a%2Fb"), ""},
-		{"another path", "302", there, led2("web.example", "/other?sig=a%2Fb"), denial.NoRule},
-		{"another query", "302", there, led2("web.example", "/layer?sig=b"), denial.NoRule},
-		{"another host", "302", there, led2("odd.wild.example", "/layer?sig=a%2Fb"), denial.NoRule},
-		{"another port", "302", there, led2("web.example:8443", "/layer?sig=a%2Fb"), denial.NoRule},
+		{"there", "302", there, leading("web.example", "/layer?sig=a%2Fb"), ""},
+		{"by another spelling of the host", "307", there, leading("WEB.example.:80", "/layer?sig=a%2Fb"), ""},
+		{"by another spelling of the path", "307", there, leading("web.example", "/%6cayer?sig=a%2Fb"), ""},
+		{"another path", "302", there, leading("web.example", "/other?sig=a%2Fb"), denial.NoRule},
+		{"another query", "302", there, leading("web.example", "/layer?sig=b"), denial.NoRule},
+		{"another host", "302", there, leading("odd.wild.example", "/layer?sig=a%2Fb"), denial.NoRule},
+		{"another port", "302", there, leading("web.example:8443", "/layer?sig=a%2Fb"), denial.NoRule},
 		{"another agent", "302", there, func() asking {
-			a := led2("web.example", "/layer?sig=a%2Fb")
+			a := leading("web.example", "/layer?sig=a%2Fb")
 			a.headers = [][2]string{credentials(gentleToken)}
 			return a
 		}(), denial.NoRule},
-		{"with a body", "302", there, led2("web.example", "/layer?sig=a%2Fb").with([2]string{"content-length", "1"}), denial.NoRule},
+		{"with a body", "302", there, leading("web.example", "/layer?sig=a%2Fb").with([2]string{"content-length", "1"}), denial.NoRule},
 		{"a tunnel to what is not TLS", "302", there, tunnel("web.example:80"), denial.NoRule},
-		{"no redirect", "200", there, led2("web.example", "/layer?sig=a%2Fb"), denial.NoRule},
-		{"not modified", "304", there, led2("web.example", "/layer?sig=a%2Fb"), denial.NoRule},
-		{"more than one place", "302", "", led2("web.example", "/"), denial.NoRule},
-		{"user information", "302", "http://a:b@web.example/layer", led2("web.example", "/layer"), denial.NoRule},
-		{"another scheme", "302", "ftp://web.example/layer", led2("web.example", "/layer"), denial.NoRule},
-		{"a relative one", "302", "//web.example/layer", led2("web.example", "/layer"), denial.NoRule},
-		{"dots", "302", "http://web.example/a/../layer", led2("web.example", "/layer"), denial.NoRule},
-		{"what no policy opens", "302", "http://169.254.169.254/layer", led2("169.254.169.254", "/layer"), denial.AddressDenied},
-		{"what is another surface", "302", "http://mcp.example:443/layer", led2("mcp.example:443", "/layer"), denial.SurfaceRequired},
+		{"no redirect", "200", there, leading("web.example", "/layer?sig=a%2Fb"), denial.NoRule},
+		{"not modified", "304", there, leading("web.example", "/layer?sig=a%2Fb"), denial.NoRule},
+		{"more than one place", "302", "", leading("web.example", "/"), denial.NoRule},
+		{"user information", "302", "http://a:b@web.example/layer", leading("web.example", "/layer"), denial.NoRule},
+		{"another scheme", "302", "ftp://web.example/layer", leading("web.example", "/layer"), denial.NoRule},
+		{"a relative one", "302", "//web.example/layer", leading("web.example", "/layer"), denial.NoRule},
+		{"dots", "302", "http://web.example/a/../layer", leading("web.example", "/layer"), denial.NoRule},
+		{"what no policy opens", "302", "http://169.254.169.254/layer", leading("169.254.169.254", "/layer"), denial.AddressDenied},
+		{"what is another surface", "302", "http://mcp.example:443/layer", leading("mcp.example:443", "/layer"), denial.SurfaceRequired},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
@@ -126,18 +126,18 @@ func TestRedirectsEnd(t *testing.T) {
 	registries(t)(denied)
 	denied.Policies = append(denied.Policies, policyOf(t, "q", `[{name: never, to: {type: HTTP, http: [{hosts: [web.example]}]}, action: Deny}]`))
 	h.SetWorld(worldOf(t, 2, denied, h.names))
-	if got := h.ask(led2("web.example", "/layer")); got.code() != denial.RuleDenied {
+	if got := h.ask(leading("web.example", "/layer")); got.code() != denial.RuleDenied {
 		t.Errorf("a rule that denies: %s", got.body())
 	}
 	open := feed(t)
 	registries(t)(open)
 	h.SetWorld(worldOf(t, 3, open, h.names))
 	h.now = h.now.Add(ledFor - time.Second)
-	if got := h.ask(led2("web.example", "/layer")); !got.allowed() {
+	if got := h.ask(leading("web.example", "/layer")); !got.allowed() {
 		t.Errorf("in time: %s", got.body())
 	}
 	h.now = h.now.Add(2 * time.Second)
-	if got := h.ask(led2("web.example", "/layer")); got.code() != denial.NoRule {
+	if got := h.ask(leading("web.example", "/layer")); got.code() != denial.NoRule {
 		t.Errorf("late: %s", got.body())
 	}
 }
