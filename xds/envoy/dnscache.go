@@ -83,6 +83,12 @@ func without(p, hole netip.Prefix) []string {
 	return out
 }
 
+// hostTTL is how long a host stays in a cache that nobody uses. What a new one
+// costs grows with how many there are: each of the clusters above the cache has
+// its list of them made anew, in every thread. The guard, which remembers for
+// longer, is asked again when somebody comes back.
+const hostTTL = 10 * time.Second
+
 // config is the cache's configuration. All copies of one name must be equal,
 // or Envoy refuses them, so that the name carries a hash of the rest.
 func (c cache) config(s Settings) *commondfpv3.DnsCacheConfig {
@@ -94,7 +100,7 @@ func (c cache) config(s Settings) *commondfpv3.DnsCacheConfig {
 		// was gone for a moment would lead to where it led before.
 		DnsRefreshRate:        dur(time.Second),
 		DnsFailureRefreshRate: &clusterv3.Cluster_RefreshRate{BaseInterval: dur(time.Second), MaxInterval: dur(time.Second)},
-		HostTtl:               dur(time.Minute),
+		HostTtl:               dur(hostTTL),
 		MaxHosts:              u32(maxCachedHosts),
 		DnsCacheCircuitBreaker: &commondfpv3.DnsCacheCircuitBreakers{
 			MaxPendingRequests: u32(maxPendingLookups),

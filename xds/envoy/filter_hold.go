@@ -18,13 +18,17 @@ const (
 // odd value means held.
 func holdHeaders() Filter {
 	skip := anyOf(metadataIs(wire.MetaHold, wire.HoldRelay), metadataIs(wire.MetaHold, wire.HoldNone))
-	return Filter{Name: filterHoldHeaders, Config: unless(skip, "envoy.filters.http.ext_proc", holdProcessor(&procv3.ProcessingMode{
+	p := holdProcessor(&procv3.ProcessingMode{
 		RequestHeaderMode:  procv3.ProcessingMode_SEND,
 		ResponseHeaderMode: procv3.ProcessingMode_SKIP,
 		RequestTrailerMode: procv3.ProcessingMode_SKIP,
 		// This alone keeps the side stream open after the headers.
 		ResponseTrailerMode: procv3.ProcessingMode_SEND,
-	}))}
+	})
+	// Of some hops the guard wants to hear where the answer leads to.
+	p.AllowModeOverride = true
+	p.ForwardRules.AllowedHeaders = nothingBut(":status", "location")
+	return Filter{Name: filterHoldHeaders, Config: unless(skip, "envoy.filters.http.ext_proc", p)}
 }
 
 // holdRelay is the leash that also carries the answer's body.

@@ -54,8 +54,8 @@ func manager(sh shape, c cache, table string, s Settings) *listenerv3.Filter {
 	}
 }
 
-// http1Towards takes absolute-form where there is a proxy, and has it refused
-// by its path where connections are captured: who knows of a proxy goes there.
+// http1Towards takes absolute-form where there is a proxy. Where connections
+// are captured Envoy refuses it: who knows of a proxy goes there.
 func http1Towards(sh shape) *corev3.Http1ProtocolOptions {
 	o := &corev3.Http1ProtocolOptions{AcceptHttp_10: sh == shapeProxy}
 	if sh == shapeCaptureHTTP {
