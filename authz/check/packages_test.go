@@ -66,7 +66,7 @@ func registries(t *testing.T) func(*feedv1.Snapshot) {
 		f.Registries = []feedv1.Registry{
 			{Ref: files, Protocol: "pypi", Hostname: "api.example", Port: 8443},
 			{Ref: own, Protocol: "pypi", Hostname: "gone.example", Port: 443},
-			{Ref: pypi, Protocol: "pypi", Hostname: "api.example", Port: 443, Path: "/root", Files: []string{files}},
+			{Ref: pypi, Protocol: "pypi", Hostname: "api.example", Port: 443, Path: "/curated", Files: []string{files}},
 		}
 		p := policyOf(t, "p", `
 - {name: tool, to: {type: Packages, packages: [{registry: {kind: XBackend, name: pypi}, names: [tool]}, {registry: {kind: XBackend, name: files}, names: [tool], minimumAge: 72h}]}, action: Allow}
@@ -102,17 +102,17 @@ func TestPackages(t *testing.T) {
 		code     string
 		asked    int
 	}{
-		{"a page", fetching("/root/simple/tool/"), &fakeReleases{}, "", 0},
+		{"a page", fetching("/curated/simple/tool/"), &fakeReleases{}, "", 0},
 		{"a page that is not below its root", fetching("/simple/tool/"), &fakeReleases{}, denial.RegistryClosed, 0},
-		{"another package", fetching("/root/simple/evil/"), &fakeReleases{}, denial.NoRule, 0},
-		{"all names", fetching("/root/simple/"), &fakeReleases{}, denial.RegistryClosed, 0},
-		{"an upload", change(fetching("/root/legacy/"), func(a *asking) { a.method = "POST" }), &fakeReleases{}, denial.RegistryClosed, 0},
-		{"a body", change(fetching("/root/simple/tool/").with([2]string{"content-length", "1"}), func(a *asking) { a.body = "x" }), &fakeReleases{}, denial.BodyUnreadable, 0},
-		{"a body that is announced", fetching("/root/simple/tool/").with([2]string{"content-length", "9"}), &fakeReleases{}, denial.BodyUnreadable, 0},
-		{"another method, by a header", fetching("/root/simple/tool/").with([2]string{"x-http-method-override", "POST"}), &fakeReleases{}, denial.BodyUnreadable, 0},
-		{"an upgrade", upgrading(fetching("/root/simple/tool/"), "websocket"), &fakeReleases{}, denial.BodyUnreadable, 0},
-		{"dots", fetching("/root/simple/../legacy/"), &fakeReleases{}, denial.BadPath, 0},
-		{"an encoded slash", fetching("/root/simple%2ftool/"), &fakeReleases{}, denial.BadPath, 0},
+		{"another package", fetching("/curated/simple/evil/"), &fakeReleases{}, denial.NoRule, 0},
+		{"all names", fetching("/curated/simple/"), &fakeReleases{}, denial.RegistryClosed, 0},
+		{"an upload", change(fetching("/curated/legacy/"), func(a *asking) { a.method = "POST" }), &fakeReleases{}, denial.RegistryClosed, 0},
+		{"a body", change(fetching("/curated/simple/tool/").with([2]string{"content-length", "1"}), func(a *asking) { a.body = "x" }), &fakeReleases{}, denial.BodyUnreadable, 0},
+		{"a body that is announced", fetching("/curated/simple/tool/").with([2]string{"content-length", "9"}), &fakeReleases{}, denial.BodyUnreadable, 0},
+		{"another method, by a header", fetching("/curated/simple/tool/").with([2]string{"x-http-method-override", "POST"}), &fakeReleases{}, denial.BodyUnreadable, 0},
+		{"an upgrade", upgrading(fetching("/curated/simple/tool/"), "websocket"), &fakeReleases{}, denial.BodyUnreadable, 0},
+		{"dots", fetching("/curated/simple/../legacy/"), &fakeReleases{}, denial.BadPath, 0},
+		{"an encoded slash", fetching("/curated/simple%2ftool/"), &fakeReleases{}, denial.BadPath, 0},
 		{"an old release", fetching(wheel), &fakeReleases{at: old}, "", 1},
 		{"a new release", fetching(wheel), &fakeReleases{at: young}, denial.ReleaseTooNew, 1},
 		{"a release of tomorrow", fetching(wheel), &fakeReleases{at: start().Add(time.Hour)}, denial.ReleaseTooNew, 1},
@@ -181,9 +181,9 @@ func TestPackagesInTunnels(t *testing.T) {
 		t.Fatalf("no hold: %s", code)
 	}
 	for _, tc := range []struct{ name, method, path, code string }{
-		{"a page", "GET", "/root/simple/tool/", ""},
-		{"another package", "GET", "/root/simple/evil/", denial.NoRule},
-		{"an upload", "POST", "/root/legacy/", denial.RegistryClosed},
+		{"a page", "GET", "/curated/simple/tool/", ""},
+		{"another package", "GET", "/curated/simple/evil/", denial.NoRule},
+		{"an upload", "POST", "/curated/legacy/", denial.RegistryClosed},
 		{"anything else", "GET", "/", denial.RegistryClosed},
 	} {
 		a := inspected(outer.meta(wire.MetaHopID), "api.example:443")
@@ -197,7 +197,7 @@ func TestPackagesInTunnels(t *testing.T) {
 		t.Errorf("recorded %+v", r)
 	}
 	plain := inspected(outer.meta(wire.MetaHopID), "api.example:443")
-	plain.target, plain.host, plain.path = innerTarget(), "api.example:443", "/root/simple/tool/"
+	plain.target, plain.host, plain.path = innerTarget(), "api.example:443", "/curated/simple/tool/"
 	if got := h.ask(plain); !strings.Contains(got.body(), denial.SurfaceRequired) {
 		t.Errorf("plain HTTP to a registry of TLS: %s", got.body())
 	}

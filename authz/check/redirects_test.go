@@ -163,7 +163,7 @@ func TestRedirectsAreBounded(t *testing.T) {
 func TestOnlyFilesAreHeard(t *testing.T) {
 	t.Parallel()
 	h, _ := fetched(t)
-	page := h.ask(fetching("/root/simple/tool/"))
+	page := h.ask(fetching("/curated/simple/tool/"))
 	if hop := h.hold(page); hop.Heard != nil {
 		t.Error("a page's answer is heard")
 	}

@@ -40,7 +40,7 @@ type index struct {
 
 func newIndex(t *testing.T, protocol string, h http.HandlerFunc) *index {
 	t.Helper()
-	x := &index{Registry: feedv1.Registry{Ref: "XBackend/agents/x", Protocol: protocol, Hostname: "registry.example", Path: "/root"}}
+	x := &index{Registry: feedv1.Registry{Ref: "XBackend/agents/x", Protocol: protocol, Hostname: "registry.example", Path: "/curated"}}
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		x.asked.Add(1)
 		h(w, r)
@@ -107,21 +107,21 @@ func TestPublished(t *testing.T) {
 		q                                Question
 		want                             string
 	}{
-		{"python", registry.PyPI, "/root/simple/a/", typePyPI, pypiPage, pypiAt("a-1.0.tar.gz", "files.example", "/packages/a-1.0.tar.gz"), "2026-01-02T03:04:05.678Z"},
-		{"python, on a route", registry.PyPI, "/root/simple/a/", typePyPI, pypiPage, pypiAt("a-1.0.tar.gz", "", "/packages/a-1.0.tar.gz"), "2026-01-02T03:04:05.678Z"},
-		{"python, of another host", registry.PyPI, "/root/simple/a/", typePyPI, pypiPage, pypiAt("a-1.0.tar.gz", "evil.example", "/packages/a-1.0.tar.gz"), "unknown"},
-		{"python, at another path", registry.PyPI, "/root/simple/a/", typePyPI, pypiPage, pypiAt("a-1.0.tar.gz", "files.example", "/evil/a-1.0.tar.gz"), "unknown"},
-		{"python, listed by a relative URL", registry.PyPI, "/root/simple/a/", typePyPI, pypiPage, pypiAt("a-2.0.tar.gz", "", "/root/packages/a-2.0.tar.gz"), "2026-02-02T00:00:00Z"},
-		{"python, without a time", registry.PyPI, "/root/simple/a/", typePyPI, pypiPage, pypiAt("a-3.0.tar.gz", "files.example", "/packages/a-3.0.tar.gz"), "unknown"},
-		{"python, with no time", registry.PyPI, "/root/simple/a/", typePyPI, pypiPage, pypiAt("a-4.0.tar.gz", "files.example", "/packages/a-4.0.tar.gz"), "unknown"},
-		{"python, listed twice", registry.PyPI, "/root/simple/a/", typePyPI, pypiPage, pypiAt("a-5.0.tar.gz", "files.example", "/packages/a-5.0.tar.gz"), "unknown"},
-		{"python, an index of HTML", registry.PyPI, "/root/simple/a/", "text/html", "<html>", pypiAt("a-1.0.tar.gz", "files.example", "/packages/a-1.0.tar.gz"), "unknown"},
-		{"python, no JSON", registry.PyPI, "/root/simple/a/", typePyPI, "{", pypiAt("a-1.0.tar.gz", "files.example", "/packages/a-1.0.tar.gz"), "error"},
-		{"npm", registry.NPM, "/root/@a%2fb", "application/json", npmPage, Question{Name: "@a/b", Version: "1.0.0"}, "2026-01-02T03:04:05.678Z"},
-		{"npm, another version", registry.NPM, "/root/@a%2fb", "application/json", npmPage, Question{Name: "@a/b", Version: "2.0.0"}, "unknown"},
-		{"cargo", registry.Cargo, "/root/1/a", "", cargoPage, Question{Name: "a", Version: "1.0.0"}, "2026-01-02T03:04:05Z"},
-		{"cargo, before it was said", registry.Cargo, "/root/1/a", "", cargoPage, Question{Name: "a", Version: "0.9.0"}, "unknown"},
-		{"cargo, no JSON", registry.Cargo, "/root/1/a", "", "x\n", Question{Name: "a", Version: "1.0.0"}, "error"},
+		{"python", registry.PyPI, "/curated/simple/a/", typePyPI, pypiPage, pypiAt("a-1.0.tar.gz", "files.example", "/packages/a-1.0.tar.gz"), "2026-01-02T03:04:05.678Z"},
+		{"python, on a route", registry.PyPI, "/curated/simple/a/", typePyPI, pypiPage, pypiAt("a-1.0.tar.gz", "", "/packages/a-1.0.tar.gz"), "2026-01-02T03:04:05.678Z"},
+		{"python, of another host", registry.PyPI, "/curated/simple/a/", typePyPI, pypiPage, pypiAt("a-1.0.tar.gz", "evil.example", "/packages/a-1.0.tar.gz"), "unknown"},
+		{"python, at another path", registry.PyPI, "/curated/simple/a/", typePyPI, pypiPage, pypiAt("a-1.0.tar.gz", "files.example", "/evil/a-1.0.tar.gz"), "unknown"},
+		{"python, listed by a relative URL", registry.PyPI, "/curated/simple/a/", typePyPI, pypiPage, pypiAt("a-2.0.tar.gz", "", "/curated/packages/a-2.0.tar.gz"), "2026-02-02T00:00:00Z"},
+		{"python, without a time", registry.PyPI, "/curated/simple/a/", typePyPI, pypiPage, pypiAt("a-3.0.tar.gz", "files.example", "/packages/a-3.0.tar.gz"), "unknown"},
+		{"python, with no time", registry.PyPI, "/curated/simple/a/", typePyPI, pypiPage, pypiAt("a-4.0.tar.gz", "files.example", "/packages/a-4.0.tar.gz"), "unknown"},
+		{"python, listed twice", registry.PyPI, "/curated/simple/a/", typePyPI, pypiPage, pypiAt("a-5.0.tar.gz", "files.example", "/packages/a-5.0.tar.gz"), "unknown"},
+		{"python, an index of HTML", registry.PyPI, "/curated/simple/a/", "text/html", "<html>", pypiAt("a-1.0.tar.gz", "files.example", "/packages/a-1.0.tar.gz"), "unknown"},
+		{"python, no JSON", registry.PyPI, "/curated/simple/a/", typePyPI, "{", pypiAt("a-1.0.tar.gz", "files.example", "/packages/a-1.0.tar.gz"), "error"},
+		{"npm", registry.NPM, "/curated/@a%2fb", "application/json", npmPage, Question{Name: "@a/b", Version: "1.0.0"}, "2026-01-02T03:04:05.678Z"},
+		{"npm, another version", registry.NPM, "/curated/@a%2fb", "application/json", npmPage, Question{Name: "@a/b", Version: "2.0.0"}, "unknown"},
+		{"cargo", registry.Cargo, "/curated/1/a", "", cargoPage, Question{Name: "a", Version: "1.0.0"}, "2026-01-02T03:04:05Z"},
+		{"cargo, before it was said", registry.Cargo, "/curated/1/a", "", cargoPage, Question{Name: "a", Version: "0.9.0"}, "unknown"},
+		{"cargo, no JSON", registry.Cargo, "/curated/1/a", "", "x\n", Question{Name: "a", Version: "1.0.0"}, "error"},
 		{"a protocol that does not say", registry.OCI, "", "", "", Question{Name: "a", Version: "latest"}, "unknown"},
 		{"no name", registry.NPM, "", "", "", Question{}, "unknown"},
 	} {
@@ -190,7 +190,7 @@ func TestKept(t *testing.T) {
 	t.Parallel()
 	var now atomic.Int64
 	clock := func() time.Time { return time.Unix(now.Load(), 0) }
-	x := newIndex(t, registry.NPM, answers(t, "/root/a", "", `{"time":{"1.0.0":"2026-01-02T03:04:05Z"}}`))
+	x := newIndex(t, registry.NPM, answers(t, "/curated/a", "", `{"time":{"1.0.0":"2026-01-02T03:04:05Z"}}`))
 	r := newReader(t, Config{Now: clock, Keep: 10 * time.Minute, Again: 30 * time.Second})
 	for _, step := range []struct {
 		at      int64
