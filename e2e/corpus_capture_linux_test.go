@@ -169,7 +169,7 @@ func firstFlight(ctx context.Context, name string) ([]byte, error) {
 	}
 	near.Close()
 	<-ended
-	return append(head, body...), nil
+	return slices.Concat(head, body), nil
 }
 
 // records cuts one record of TLS into several; 0: it stays one.

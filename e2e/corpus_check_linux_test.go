@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -208,7 +209,7 @@ func insideOf(r *testcorpus.Row, parent, target string) hopAsked {
 		h.protocol = "HTTP/2"
 	}
 	if s.Upgrade != "" {
-		h.headers = append(h.headers[:len(h.headers):len(h.headers)], [2]string{"upgrade", s.Upgrade})
+		h.headers = append(slices.Clip(h.headers), [2]string{"upgrade", s.Upgrade})
 	}
 	return h
 }

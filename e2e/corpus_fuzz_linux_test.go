@@ -21,8 +21,7 @@ import (
 
 // FuzzEnvoy holds what is read as a host to what Envoy takes: what is called
 // canonical here, Envoy takes and leads to the same host; what is refused here
-// leads nowhere. One gateway serves all the while, so that one worker is all that
-// there can be: -parallel 1.
+// leads nowhere. One gateway serves all the while.
 func FuzzEnvoy(f *testing.F) {
 	if os.Getenv(insideEnv) == "" {
 		inNamespace(f)
@@ -50,9 +49,10 @@ func FuzzEnvoy(f *testing.F) {
 
 func isFuzz(arg string) bool { return strings.HasPrefix(arg, "-test.fuzz=") }
 
-// inNamespace runs the same command again where every address is local.
+// inNamespace runs the same command again where every address is local, with
+// one worker: there is one Internet.
 func inNamespace(f *testing.F) {
-	cmd := exec.CommandContext(f.Context(), os.Args[0], os.Args[1:]...)
+	cmd := exec.CommandContext(f.Context(), os.Args[0], append(slices.Clone(os.Args[1:]), "-test.parallel=1")...)
 	if !slices.ContainsFunc(os.Args, isFuzz) {
 		cmd.Args = []string{os.Args[0], "-test.run=^FuzzEnvoy$"}
 	}
