@@ -11,14 +11,13 @@ import (
 	"strings"
 
 	"github.com/hopgate/hopgate/examples/curated-registry/world"
+	"github.com/hopgate/hopgate/examples/stage"
 )
 
 // demo is one run.
 type demo struct {
-	hopgate, config string
-	// freePorts has the demo use free ports.
-	freePorts bool
-	out       io.Writer
+	stage.Options
+	out io.Writer
 
 	// dir is the folder of this run, in which all commands are typed.
 	dir   string
@@ -36,7 +35,7 @@ const (
 )
 
 func (d *demo) run(ctx context.Context) (err error) {
-	if d.hopgate, err = filepath.Abs(d.hopgate); err != nil {
+	if d.Hopgate, err = filepath.Abs(d.Hopgate); err != nil {
 		return err
 	}
 	if d.dir, err = os.MkdirTemp("", "hopgate-demo-"); err != nil {

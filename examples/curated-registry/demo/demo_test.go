@@ -10,6 +10,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/hopgate/hopgate/examples/stage"
 	"github.com/hopgate/hopgate/internal/testenv"
 )
 
@@ -34,7 +35,7 @@ func TestDemo(t *testing.T) {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
-	d := demo{hopgate: wrapped, config: filepath.Join(root, "examples", "curated-registry", "config"), freePorts: true, out: &out}
+	d := demo{Options: stage.Options{Hopgate: wrapped, Config: filepath.Join(root, "examples", "curated-registry", "config"), FreePorts: true}, out: &out}
 	if err := d.run(t.Context()); err != nil {
 		t.Fatalf("%v\n%s", err, out.String())
 	}

@@ -12,12 +12,14 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/hopgate/hopgate/examples/stage"
 )
 
 // command is hopgate with arguments, in the folder of the run and with a state
 // folder of its own.
 func (d *demo) command(ctx context.Context, args ...string) *exec.Cmd {
-	c := exec.CommandContext(ctx, d.hopgate, args...)
+	c := exec.CommandContext(ctx, d.Hopgate, args...)
 	c.Dir = d.dir
 	c.Env = append(os.Environ(), "XDG_STATE_HOME="+filepath.Join(d.dir, "state"), "NO_COLOR=1")
 	return c
@@ -41,7 +43,7 @@ type gateway struct {
 
 // start runs the gateway until it says that it is ready.
 func (d *demo) start(ctx context.Context) (*gateway, error) {
-	health, err := freeAddress()
+	health, err := stage.FreeAddress()
 	if err != nil {
 		return nil, err
 	}

@@ -15,6 +15,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/hopgate/hopgate/examples/longstream/agent"
+	"github.com/hopgate/hopgate/examples/stage"
 	"github.com/hopgate/hopgate/internal/testenv"
 )
 
@@ -38,7 +39,7 @@ func TestDemo(t *testing.T) {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
-	d := demo{hopgate: wrapped, config: filepath.Join(root, "examples", "longstream", "config"), freePorts: true, out: &out}
+	d := demo{Options: stage.Options{Hopgate: wrapped, Config: filepath.Join(root, "examples", "longstream", "config"), FreePorts: true}, out: &out}
 	if err := d.run(t.Context()); err != nil {
 		t.Fatalf("%v\n%s", err, out.String())
 	}

@@ -5,27 +5,16 @@
 package main
 
 import (
-	"context"
 	"flag"
-	"fmt"
 	"os"
-	"os/signal"
-	"syscall"
 	"time"
+
+	"github.com/hopgate/hopgate/examples/stage"
 )
 
 func main() {
 	d := demo{out: os.Stdout}
-	flag.StringVar(&d.hopgate, "hopgate", "bin/hopgate", "path of hopgate")
-	flag.StringVar(&d.config, "config", "examples/longstream/config", "folder of the example's objects")
-	flag.BoolVar(&d.freePorts, "free-ports", false, "use free ports, and not those that the example's files say")
+	d.Flags(flag.CommandLine, "examples/longstream/config")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
-	defer cancel()
-	if err := d.run(ctx); err != nil {
-		fmt.Fprintln(os.Stderr, "demo:", err)
-		os.Exit(1)
-	}
+	os.Exit(stage.Play(d.run, 2*time.Minute, os.Stderr))
 }

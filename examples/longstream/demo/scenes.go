@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/hopgate/hopgate/authz/audit"
+	"github.com/hopgate/hopgate/examples/stage"
 )
 
 const (
@@ -124,7 +125,7 @@ func (d *demo) refuse(ctx context.Context) error {
 	const old, now = "paths: [/feed]", "paths: [/news]"
 	file := filepath.Join(objects, "policy.yaml")
 	change := func(from, to string) error {
-		return edit(filepath.Join(d.dir, file), func(text string) string { return strings.Replace(text, from, to, 1) })
+		return stage.Edit(filepath.Join(d.dir, file), func(text string) string { return strings.Replace(text, from, to, 1) })
 	}
 	given := time.Now()
 	if err := change(old, now); err != nil {

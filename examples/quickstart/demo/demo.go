@@ -10,13 +10,13 @@ import (
 	"time"
 
 	"github.com/hopgate/hopgate/examples/quickstart/world"
+	"github.com/hopgate/hopgate/examples/stage"
 )
 
 // demo is one run.
 type demo struct {
-	hopgate, agent, config string
-	// freePorts has the demo use free ports, on a copy of the example's files.
-	freePorts bool
+	stage.Options
+	agent string
 	// curlPath is where curl is; empty: there is none.
 	curlPath string
 	out      io.Writer
@@ -46,7 +46,7 @@ func (d *demo) run(ctx context.Context) (err error) {
 	if err := os.WriteFile(d.roots, w.WebRoots, 0o600); err != nil {
 		return err
 	}
-	d.say("== hopgate run -f %s", d.config)
+	d.say("== hopgate run -f %s", d.Config)
 	g, err := d.start(ctx)
 	if err != nil {
 		return err

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/hopgate/hopgate/examples/stage"
 	"github.com/hopgate/hopgate/internal/testenv"
 )
 
@@ -36,8 +37,8 @@ func TestDemo(t *testing.T) {
 	for _, curl := range curls {
 		var out bytes.Buffer
 		d := demo{
-			hopgate: wrapped, agent: filepath.Join(bin, "agent"), config: filepath.Join(root, "examples", "quickstart"),
-			freePorts: true, curlPath: curl, out: &out,
+			Options: stage.Options{Hopgate: wrapped, Config: filepath.Join(root, "examples", "quickstart"), FreePorts: true},
+			agent:   filepath.Join(bin, "agent"), curlPath: curl, out: &out,
 		}
 		if err := d.run(t.Context()); err != nil {
 			t.Fatalf("curl %q: %v\n%s", curl, err, out.String())

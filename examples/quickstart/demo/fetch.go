@@ -58,7 +58,7 @@ func (d *demo) fetch(ctx context.Context, token, page, code string) error {
 }
 
 func (d *demo) curl(ctx context.Context, token, page string) (string, error) {
-	args := []string{"--silent", "--show-error", "--max-time", "10", "--proxy", "http://" + d.ports.at(proxyPort), "--cacert", d.roots}
+	args := []string{"--silent", "--show-error", "--max-time", "10", "--proxy", "http://" + d.ports.proxy(), "--cacert", d.roots}
 	if token != "" {
 		args = append(args, "--proxy-user", "agent:"+token)
 	}
@@ -76,7 +76,7 @@ func (d *demo) get(ctx context.Context, token, page string) (string, error) {
 	}
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM(roots)
-	proxy := &url.URL{Scheme: "http", Host: d.ports.at(proxyPort)}
+	proxy := &url.URL{Scheme: "http", Host: d.ports.proxy()}
 	if token != "" {
 		proxy.User = url.UserPassword("agent", token)
 	}

@@ -61,7 +61,7 @@ func (d *demo) judge(ctx context.Context) error {
 }
 
 func (d *demo) tool(ctx context.Context, args ...string) error {
-	cmd := exec.CommandContext(ctx, d.hopgate, args...)
+	cmd := exec.CommandContext(ctx, d.Hopgate, args...)
 	cmd.Stdout, cmd.Stderr = d.out, d.out
 	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("hopgate %s: %w", args[0]+" "+args[1], err)

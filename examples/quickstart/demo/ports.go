@@ -2,13 +2,12 @@ package main
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 
 	"github.com/hopgate/hopgate/examples/quickstart/world"
+	"github.com/hopgate/hopgate/examples/stage"
 )
 
 // Ports that the example's files say.
@@ -17,24 +16,16 @@ const (
 	routePort = "8080"
 )
 
-// ports are those that are used, by those that the files say; nil: the same.
-type ports map[string]string
+// ports are those of the example.
+type ports struct{ stage.Ports }
 
-// at is the address of a documented port.
-func (p ports) at(documented string) string {
-	if port, ok := p[documented]; ok {
-		documented = port
-	}
-	return "127.0.0.1:" + documented
-}
+// proxy and route are the gateway's addresses.
+func (p ports) proxy() string { return p.At("127.0.0.1:" + proxyPort) }
+func (p ports) route() string { return p.At("127.0.0.1:" + routePort) }
 
 func (p ports) world() world.Addresses {
 	a := world.Documented()
-	for _, to := range []*string{&a.Tools, &a.Models, &a.Web, &a.DNS} {
-		_, port, _ := strings.Cut(*to, ":")
-		*to = p.at(port)
-	}
-	return a
+	return world.Addresses{Tools: p.At(a.Tools), Models: p.At(a.Models), Web: p.At(a.Web), DNS: p.At(a.DNS)}
 }
 
 // web is the page of the example's web site.
@@ -46,57 +37,19 @@ func (d *demo) web() string {
 // settle finds free ports, if they are wanted, and writes a copy of the
 // example's files with them.
 func (d *demo) settle() error {
-	if !d.freePorts {
+	if !d.FreePorts {
 		return nil
 	}
 	a := world.Documented()
-	d.ports = ports{}
-	for _, at := range []string{":" + proxyPort, ":" + routePort, a.Tools, a.Models, a.Web, a.DNS} {
-		_, port, _ := strings.Cut(at, ":")
-		free, err := freeAddress()
-		if err != nil {
-			return err
-		}
-		_, d.ports[port], _ = strings.Cut(free, ":")
+	free, err := stage.Free(":"+proxyPort, ":"+routePort, a.Tools, a.Models, a.Web, a.DNS)
+	if err != nil {
+		return err
 	}
+	d.ports = ports{free}
 	to := filepath.Join(d.dir, "example")
-	if err := os.CopyFS(to, os.DirFS(d.config)); err != nil {
+	if err := os.CopyFS(to, os.DirFS(d.Config)); err != nil {
 		return fmt.Errorf("copy the example: %w", err)
 	}
-	files, err := filepath.Glob(filepath.Join(to, "config", "*.yaml"))
-	if err != nil {
-		return err
-	}
-	for _, f := range files {
-		if err := d.ports.rewrite(f); err != nil {
-			return err
-		}
-	}
-	d.config = to
-	return nil
-}
-
-// rewrite puts the ports that are used into a file.
-func (p ports) rewrite(file string) error {
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return err
-	}
-	number := regexp.MustCompile(`\b[0-9]{4}\b`)
-	text = number.ReplaceAllFunc(text, func(n []byte) []byte {
-		if port, ok := p[string(n)]; ok {
-			return []byte(port)
-		}
-		return n
-	})
-	return os.WriteFile(file, text, 0o600)
-}
-
-func freeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	defer l.Close()
-	return l.Addr().String(), nil
+	d.Config = to
+	return free.PutAll(filepath.Join(to, "config"))
 }

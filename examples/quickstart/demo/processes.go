@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/hopgate/hopgate/examples/stage"
 )
 
 // transaction is the one that the example's agent is in.
@@ -24,12 +26,12 @@ type gateway struct {
 
 // start runs the gateway until it says that it is ready.
 func (d *demo) start(ctx context.Context) (*gateway, error) {
-	health, err := freeAddress()
+	health, err := stage.FreeAddress()
 	if err != nil {
 		return nil, err
 	}
 	g := &gateway{log: &bytes.Buffer{}}
-	g.cmd = exec.Command(d.hopgate, "run", "-f", d.config, "--state", d.dir, "--audit", d.audit(), "--health", health)
+	g.cmd = exec.Command(d.Hopgate, "run", "-f", d.Config, "--state", d.dir, "--audit", d.audit(), "--health", health)
 	g.cmd.Stdout, g.cmd.Stderr = g.log, g.log
 	if err := g.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start hopgate: %w", err)
@@ -85,7 +87,7 @@ func (d *demo) audit() string { return d.dir + "/audit.jsonl" }
 // sign makes a token of the example's transaction.
 func (d *demo) sign(ctx context.Context, args ...string) (string, error) {
 	args = append([]string{"token", "sign", "--state", d.dir, "--txn", transaction, "--subject", "alice", "--agent", "researcher", "--scope", "research.read"}, args...)
-	out, err := exec.CommandContext(ctx, d.hopgate, args...).Output()
+	out, err := exec.CommandContext(ctx, d.Hopgate, args...).Output()
 	if err != nil {
 		return "", fmt.Errorf("sign token: %w: %s", err, stderrOf(err))
 	}
@@ -101,7 +103,7 @@ func stderrOf(err error) string {
 
 func (d *demo) runAgent(ctx context.Context, token, job string) error {
 	cmd := exec.CommandContext(ctx, d.agent, job)
-	cmd.Env = append(os.Environ(), "GATEWAY=http://"+d.ports.at(routePort), "TXN_TOKEN="+token)
+	cmd.Env = append(os.Environ(), "GATEWAY=http://"+d.ports.route(), "TXN_TOKEN="+token)
 	out, err := cmd.CombinedOutput()
 	d.say("%s", strings.TrimRight(string(out), "\n"))
 	if err != nil {
