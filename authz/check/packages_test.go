@@ -241,3 +241,24 @@ func TestATunnelThatPassesEndsForARegistry(t *testing.T) {
 		t.Errorf("it ends by %q", code)
 	}
 }
+
+// TestPackagesOnARoute: a Service is a registry at the top of its host.
+func TestPackagesOnARoute(t *testing.T) {
+	t.Parallel()
+	h := open(t, build{feed: func(f *feedv1.Snapshot) {
+		f.Policies = []feedv1.Policy{policyOf(t, "p", `[{name: r, to: {type: Packages, packages: [{registry: {kind: Service, name: goproxy}, names: ["example.org/**"]}]}, action: Allow}]`)}
+	}})
+	target := webTarget("agents")
+	target.Surface, target.Provider, target.Backends, target.BodyBytes = "Packages", "go", []string{"Service/agents/goproxy"}, 1
+	for path, code := range map[string]string{
+		"/example.org/a/@v/v1.0.0.zip": "", "/example.org/%21a/@v/list": "", "/evil.org/a/@v/list": denial.NoRule, "/example.org/a": denial.RegistryClosed,
+	} {
+		got := h.ask(asking{target: target, path: path}.bearing(goodToken))
+		if got.allowed() != (code == "") || code != "" && !strings.Contains(got.body(), code) {
+			t.Errorf("%s: %s", path, got.body())
+		}
+		if got.allowed() && got.meta(wire.MetaMode) != "" {
+			t.Errorf("%s: a mode was chosen: %s", path, got.meta(wire.MetaMode))
+		}
+	}
+}
