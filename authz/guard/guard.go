@@ -20,6 +20,7 @@ import (
 	"github.com/hopgate/hopgate/authz/canary"
 	"github.com/hopgate/hopgate/authz/check"
 	"github.com/hopgate/hopgate/authz/contain"
+	"github.com/hopgate/hopgate/authz/contain/budget"
 	"github.com/hopgate/hopgate/authz/credential"
 	"github.com/hopgate/hopgate/authz/firstflight"
 	"github.com/hopgate/hopgate/authz/leash"
@@ -114,6 +115,7 @@ type Guard struct {
 	check    *check.Service
 	budget   *check.Budget
 	orders   *contain.Store
+	uploads  *budget.Book
 	releases *release.Reader
 	prover   *canary.Prover // nil: no Envoy is proven
 	// changed has one token when live hops are to be decided again.
@@ -155,6 +157,7 @@ func New(cfg Config) (*Guard, error) {
 	if g.releases, err = release.New(release.Config{Now: cfg.Now, Roots: cfg.TrustedCA}); err != nil {
 		return nil, errors.Join(err, g.orders.Close(), g.dns.Close(), g.log.Close())
 	}
+	g.uploads = budget.New(budget.Config{Now: cfg.Now})
 	g.secrets = credential.New(cfg.Getenv, cfg.Log)
 	g.register = leash.NewRegister(leash.Config{Now: cfg.Now, Ended: func(h *leash.Hop, e leash.Ending) { g.check.Ended(h, e) }})
 	if err := g.makeCheck(); err != nil {
@@ -167,7 +170,7 @@ func New(cfg Config) (*Guard, error) {
 func (g *Guard) makeCheck() (err error) {
 	cfg := check.Config{
 		Tokens: g.tokens, Secrets: g.secrets, Recorder: g.log, Register: g.register,
-		Contained: g.orders, Releases: g.releases, Leaves: g.cfg.Leaves, Budget: g.budget, Now: g.cfg.Now, Rand: g.cfg.Rand, Log: g.cfg.Log,
+		Contained: g.orders, Uploads: g.uploads, Releases: g.releases, Leaves: g.cfg.Leaves, Budget: g.budget, Now: g.cfg.Now, Rand: g.cfg.Rand, Log: g.cfg.Log,
 	}
 	if g.cfg.CanaryDir != "" {
 		g.prover, err = canary.New(canary.Config{
@@ -233,6 +236,9 @@ func (g *Guard) Names() *nameserver.Pool { return g.names }
 
 // Decisions counts decisions.
 func (g *Guard) Decisions() prometheus.Collector { return g.check }
+
+// Budgets counts what rules give, and what is used of it.
+func (g *Guard) Budgets() prometheus.Collector { return g.uploads }
 
 // ServerOptions are those that the guard's services need of a gRPC server.
 func (g *Guard) ServerOptions() []grpc.ServerOption {
