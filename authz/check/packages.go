@@ -126,7 +126,7 @@ func (s *Service) aged(ctx context.Context, w *work) bool {
 func (s *Service) question(w *work, index *feedv1.Registry) (*release.Question, bool) {
 	a, t := &w.hop.Action, w.hop.Target
 	q := &release.Question{
-		Index: index, Name: a.Name, Version: a.Package.Version, File: a.Package.File, Path: a.Path,
+		Gateway: t.Target.Gateway, Index: index, Name: a.Name, Version: a.Package.Version, File: a.Package.File, Path: a.Path,
 		Exit: w.world.Egress[t.Target.Gateway],
 	}
 	if t.Entry != wire.EntryRoute {

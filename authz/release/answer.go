@@ -10,6 +10,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/hopgate/hopgate/authz/surface/egress"
 )
 
 // maxListed bounds what is kept of one answer.
@@ -17,42 +19,69 @@ const maxListed = 100_000
 
 var errTooMany = errors.New("the answer lists too much")
 
+// earliest is before which no registry published anything: what one says of a
+// time that it does not know is often a zero, and not that something is old.
+var earliest = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// said reads when something was published; false: that is not said.
+func said(text string) (time.Time, bool) {
+	at, err := time.Parse(time.RFC3339, text)
+	return at, err == nil && at.After(earliest)
+}
+
 // readPyPI reads a project's page (PEP 691), with the upload-time of PEP 700. A
 // file without one is not listed.
 func readPyPI(r io.Reader, page *url.URL) (map[string]file, error) {
-	var in struct {
-		Files []struct {
-			Filename   string `json:"filename"`
-			URL        string `json:"url"`
-			UploadTime string `json:"upload-time"`
-		} `json:"files"`
-	}
-	if err := json.NewDecoder(r).Decode(&in); err != nil {
+	out, twice := map[string]file{}, map[string]bool{}
+	d := json.NewDecoder(r)
+	err := members(d, func(name string) error {
+		if name != "files" {
+			return skip(d)
+		}
+		return children(d, func(string) error {
+			var f struct {
+				Filename   string `json:"filename"`
+				URL        string `json:"url"`
+				UploadTime string `json:"upload-time"`
+			}
+			if err := d.Decode(&f); err != nil {
+				return err
+			}
+			if _, listed := out[f.Filename]; listed {
+				twice[f.Filename] = true
+			}
+			if x, ok := placed(page, f.URL, f.UploadTime); ok {
+				out[f.Filename] = x
+			}
+			return bounded(len(out))
+		})
+	})
+	if err != nil {
 		return nil, err
-	}
-	if len(in.Files) > maxListed {
-		return nil, errTooMany
-	}
-	out := make(map[string]file, len(in.Files))
-	twice := map[string]bool{}
-	for _, f := range in.Files {
-		at, err := time.Parse(time.RFC3339, f.UploadTime)
-		if err != nil {
-			continue
-		}
-		where, err := page.Parse(f.URL)
-		if err != nil {
-			continue
-		}
-		if _, listed := out[f.Filename]; listed {
-			twice[f.Filename] = true
-		}
-		out[f.Filename] = file{published: at, host: authority(where), path: where.EscapedPath()}
 	}
 	for name := range twice {
 		delete(out, name) // which of them is meant is not known
 	}
 	return out, nil
+}
+
+// placed is a file at a URL, whose path is written as that of a request is read;
+// false: it is at none, or not said to be of some time.
+func placed(page *url.URL, at, uploaded string) (file, bool) {
+	published, ok := said(uploaded)
+	where, err := page.Parse(at)
+	if !ok || err != nil {
+		return file{}, false
+	}
+	path, err := egress.CanonicalPath(where.EscapedPath())
+	return file{published: published, host: authority(where), path: path}, err == nil
+}
+
+func bounded(n int) error {
+	if n > maxListed {
+		return errTooMany
+	}
+	return nil
 }
 
 // authority is host and port of a URL, in lower case.
@@ -69,25 +98,27 @@ func authority(u *url.URL) string {
 
 // readNPM reads a packument, which has the time of each version.
 func readNPM(r io.Reader) (map[string]time.Time, error) {
-	var in struct {
-		Time map[string]json.RawMessage `json:"time"`
-	}
-	if err := json.NewDecoder(r).Decode(&in); err != nil {
+	out := map[string]time.Time{}
+	d := json.NewDecoder(r)
+	err := members(d, func(name string) error {
+		if name != "time" {
+			return skip(d)
+		}
+		return children(d, func(version string) error {
+			// "unpublished" holds an object.
+			var value any
+			if err := d.Decode(&value); err != nil {
+				return err
+			}
+			text, _ := value.(string)
+			if at, ok := said(text); ok {
+				out[version] = at
+			}
+			return bounded(len(out))
+		})
+	})
+	if err != nil {
 		return nil, err
-	}
-	if len(in.Time) > maxListed {
-		return nil, errTooMany
-	}
-	out := make(map[string]time.Time, len(in.Time))
-	for version, raw := range in.Time {
-		// "unpublished" holds an object.
-		var text string
-		if json.Unmarshal(raw, &text) != nil {
-			continue
-		}
-		if at, err := time.Parse(time.RFC3339, text); err == nil {
-			out[version] = at
-		}
 	}
 	return out, nil
 }
@@ -112,11 +143,11 @@ func readCargo(r io.Reader) (map[string]time.Time, error) {
 		if err := json.Unmarshal(lines.Bytes(), &in); err != nil {
 			return nil, fmt.Errorf("line %d: %w", len(out)+1, err)
 		}
-		if at, err := time.Parse(time.RFC3339, in.Published); err == nil {
+		if at, ok := said(in.Published); ok {
 			out[in.Version] = at
 		}
-		if len(out) > maxListed {
-			return nil, errTooMany
+		if err := bounded(len(out)); err != nil {
+			return nil, err
 		}
 	}
 	return out, lines.Err()

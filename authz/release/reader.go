@@ -32,6 +32,8 @@ type Exit interface {
 
 // Question is one file of a release.
 type Question struct {
+	// Gateway is whose question it is.
+	Gateway string
 	// Index is the registry whose index says.
 	Index *feedv1.Registry
 	// Name, Version and File are as the request was read.
@@ -54,8 +56,9 @@ type Config struct {
 	Fetch time.Duration
 	// Bytes bounds one answer of an index. 0: 32 MiB.
 	Bytes int64
-	// Lists is how many lists are kept. 0: 256.
-	Lists int
+	// Lists is how many lists are kept, 0: 256, and Entries how many releases in
+	// all of them. 0: 500,000.
+	Lists, Entries int
 	// AtOnce is how many indexes are asked at once. 0: 8.
 	AtOnce int
 	// Keep is how long a list counts. 0: 10m. What it does not have is looked up
@@ -73,6 +76,7 @@ func (c *Config) setDefaults() {
 	setDefault(&c.Fetch, 20*time.Second)
 	setDefault(&c.Bytes, 32<<20)
 	setDefault(&c.Lists, 256)
+	setDefault(&c.Entries, 500_000)
 	setDefault(&c.AtOnce, 8)
 	setDefault(&c.Keep, 10*time.Minute)
 	setDefault(&c.Again, 30*time.Second)
@@ -97,13 +101,15 @@ type Reader struct {
 	mu      sync.Mutex
 	closed  bool                   // guarded by mu
 	lists   *lru.Cache[key, *list] // guarded by mu
+	entries int                    // guarded by mu; those of lists
 	fetches map[key]*list          // guarded by mu; those under way
 }
 
-// key is one package of one registry.
+// key is one package of one registry, as one Gateway asks it: another one may be
+// led to another place, or be shown something else.
 type key struct {
-	protocol, host, path, name string
-	port                       uint16
+	gateway, ref, protocol, host, path, name string
+	port                                     uint16
 }
 
 // list is when the releases of a package were published. It is read once done is
@@ -127,11 +133,11 @@ type file struct {
 // New makes a Reader. Close ends it.
 func New(c Config) (*Reader, error) {
 	c.setDefaults()
-	lists, err := lru.New[key, *list](c.Lists)
-	if err != nil {
+	r := &Reader{cfg: c, fetches: map[key]*list{}}
+	var err error
+	if r.lists, err = lru.NewWithEvict(c.Lists, func(_ key, l *list) { r.entries -= l.len() }); err != nil {
 		return nil, fmt.Errorf("make reader of releases: %w", err)
 	}
-	r := &Reader{cfg: c, lists: lists, fetches: map[key]*list{}}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	return r, nil
 }
@@ -153,7 +159,10 @@ func (r *Reader) Published(ctx context.Context, q *Question) (time.Time, error) 
 	}
 	ctx, cancel := context.WithTimeout(ctx, r.cfg.Wait)
 	defer cancel()
-	k := key{protocol: q.Index.Protocol, host: q.Index.Hostname, port: q.Index.Port, path: q.Index.Path, name: strings.Clone(q.Name)}
+	k := key{
+		gateway: strings.Clone(q.Gateway), ref: q.Index.Ref, protocol: q.Index.Protocol,
+		host: q.Index.Hostname, port: q.Index.Port, path: q.Index.Path, name: strings.Clone(q.Name),
+	}
 	l, err := r.list(ctx, k, q, r.cfg.Keep)
 	if err != nil {
 		return time.Time{}, err
@@ -221,10 +230,17 @@ func (r *Reader) keep(k key, l *list) {
 	l.at = r.cfg.Now()
 	delete(r.fetches, k)
 	if l.err == nil {
+		r.lists.Remove(k) // one that is replaced is not told of
 		r.lists.Add(k, l)
+		r.entries += l.len()
+	}
+	for r.entries > r.cfg.Entries && r.lists.Len() > 1 {
+		r.lists.RemoveOldest()
 	}
 	close(l.done)
 }
+
+func (l *list) len() int { return len(l.files) + len(l.versions) }
 
 func cloned(headers [][2]string) [][2]string {
 	out := make([][2]string, 0, len(headers))

@@ -77,11 +77,15 @@ const (
 {"filename":"a-2.0.tar.gz","url":"../../packages/a-2.0.tar.gz","upload-time":"2026-02-02T00:00:00Z"},
 {"filename":"a-3.0.tar.gz","url":"https://files.example/packages/a-3.0.tar.gz"},
 {"filename":"a-4.0.tar.gz","url":"https://files.example/packages/a-4.0.tar.gz","upload-time":"yesterday"},
+{"filename":"a-6.0+cpu.tar.gz","url":"https://files.example/packages/a-6.0%2Bcpu.tar.gz","upload-time":"2026-01-02T00:00:00Z"},
+{"filename":"a-7.0.tar.gz","url":"https://files.example/packages/a-7.0.tar.gz","upload-time":"0001-01-01T00:00:00Z"},
+{"filename":"a-8.0.tar.gz","url":"https://files.example/packages/x%2Fa-8.0.tar.gz","upload-time":"2026-01-02T00:00:00Z"},
 {"filename":"a-5.0.tar.gz","url":"https://files.example/packages/a-5.0.tar.gz","upload-time":"2020-02-02T00:00:00Z"},
 {"filename":"a-5.0.tar.gz","url":"https://files.example/packages/b/a-5.0.tar.gz","upload-time":"2020-02-02T00:00:00Z"}]}`
-	npmPage   = `{"name":"@a/b","time":{"created":"2020-01-01T00:00:00.000Z","1.0.0":"2026-01-02T03:04:05.678Z","unpublished":{"time":"x"}}}`
+	npmPage   = `{"name":"@a/b","time":{"created":"2020-01-01T00:00:00.000Z","1.0.0":"2026-01-02T03:04:05.678Z","2.5.0":"1970-01-01T00:00:00.000Z","unpublished":{"time":"x"}},"versions":{"1.0.0":{"time":{"3.0.0":"2020-01-01T00:00:00Z"}}}}`
 	cargoPage = `{"name":"a","vers":"1.0.0","pubtime":"2026-01-02T03:04:05Z"}
 {"name":"a","vers":"0.9.0"}
+{"name":"a","vers":"0.8.0","pubtime":"1970-01-01T00:00:00Z"}
 `
 )
 
@@ -115,10 +119,18 @@ func TestPublished(t *testing.T) {
 		{"python, without a time", registry.PyPI, "/curated/simple/a/", typePyPI, pypiPage, pypiAt("a-3.0.tar.gz", "files.example", "/packages/a-3.0.tar.gz"), "unknown"},
 		{"python, with no time", registry.PyPI, "/curated/simple/a/", typePyPI, pypiPage, pypiAt("a-4.0.tar.gz", "files.example", "/packages/a-4.0.tar.gz"), "unknown"},
 		{"python, listed twice", registry.PyPI, "/curated/simple/a/", typePyPI, pypiPage, pypiAt("a-5.0.tar.gz", "files.example", "/packages/a-5.0.tar.gz"), "unknown"},
+		{"python, of a local version", registry.PyPI, "/curated/simple/a/", typePyPI, pypiPage, pypiAt("a-6.0+cpu.tar.gz", "files.example", "/packages/a-6.0+cpu.tar.gz"), "2026-01-02T00:00:00Z"},
+		{"python, at no time", registry.PyPI, "/curated/simple/a/", typePyPI, pypiPage, pypiAt("a-7.0.tar.gz", "files.example", "/packages/a-7.0.tar.gz"), "unknown"},
+		{"python, at a path that no request has", registry.PyPI, "/curated/simple/a/", typePyPI, pypiPage, pypiAt("a-8.0.tar.gz", "files.example", ""), "unknown"},
 		{"python, an index of HTML", registry.PyPI, "/curated/simple/a/", "text/html", "<html>", pypiAt("a-1.0.tar.gz", "files.example", "/packages/a-1.0.tar.gz"), "unknown"},
 		{"python, no JSON", registry.PyPI, "/curated/simple/a/", typePyPI, "{", pypiAt("a-1.0.tar.gz", "files.example", "/packages/a-1.0.tar.gz"), "error"},
 		{"npm", registry.NPM, "/curated/@a%2fb", "application/json", npmPage, Question{Name: "@a/b", Version: "1.0.0"}, "2026-01-02T03:04:05.678Z"},
 		{"npm, another version", registry.NPM, "/curated/@a%2fb", "application/json", npmPage, Question{Name: "@a/b", Version: "2.0.0"}, "unknown"},
+		{"npm, at no time", registry.NPM, "/curated/@a%2fb", "application/json", npmPage, Question{Name: "@a/b", Version: "2.5.0"}, "unknown"},
+		{"npm, a time that is not the document's", registry.NPM, "/curated/@a%2fb", "application/json", npmPage, Question{Name: "@a/b", Version: "3.0.0"}, "unknown"},
+		{"npm, half a document", registry.NPM, "/curated/@a%2fb", "application/json", `{"time":{"1.0.0":"2026-01-02T03:04:05Z"}`, Question{Name: "@a/b", Version: "1.0.0"}, "error"},
+		{"npm, no object", registry.NPM, "/curated/@a%2fb", "application/json", `[]`, Question{Name: "@a/b", Version: "1.0.0"}, "error"},
+		{"cargo, at no time", registry.Cargo, "/curated/1/a", "", cargoPage, Question{Name: "a", Version: "0.8.0"}, "unknown"},
 		{"cargo", registry.Cargo, "/curated/1/a", "", cargoPage, Question{Name: "a", Version: "1.0.0"}, "2026-01-02T03:04:05Z"},
 		{"cargo, before it was said", registry.Cargo, "/curated/1/a", "", cargoPage, Question{Name: "a", Version: "0.9.0"}, "unknown"},
 		{"cargo, no JSON", registry.Cargo, "/curated/1/a", "", "x\n", Question{Name: "a", Version: "1.0.0"}, "error"},
@@ -207,6 +219,55 @@ func TestKept(t *testing.T) {
 		if n := x.asked.Load(); n != step.asked {
 			t.Errorf("at %d it was asked %d times, want %d", step.at, n, step.asked)
 		}
+	}
+}
+
+// What one Gateway or XBackend was told is not another one's: it may lead
+// elsewhere, or have another credential.
+func TestKeptApart(t *testing.T) {
+	t.Parallel()
+	x := newIndex(t, registry.NPM, answers(t, "/curated/a", "", `{"time":{"1.0.0":"2026-01-02T03:04:05Z"}}`))
+	r := newReader(t, Config{})
+	other := x.Registry
+	other.Ref = "XBackend/others/x"
+	for i, q := range []Question{
+		{Gateway: "agents/egress", Index: &x.Registry}, {Gateway: "others/egress", Index: &x.Registry}, {Gateway: "agents/egress", Index: &other},
+	} {
+		q.Name, q.Version, q.Exit = "a", "1.0.0", straight{}
+		if _, err := r.Published(t.Context(), &q); err != nil {
+			t.Error(err)
+		}
+		if n := x.asked.Load(); n != int32(i)+1 {
+			t.Errorf("asked %d times after %d", n, i+1)
+		}
+	}
+}
+
+// Lists that are long make room by themselves.
+func TestEntries(t *testing.T) {
+	t.Parallel()
+	x := newIndex(t, registry.NPM, func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, `{"time":{"1.0.0":"2026-01-02T03:04:05Z","2.0.0":"2026-01-02T03:04:05Z"}}`)
+	})
+	r := newReader(t, Config{Entries: 5})
+	ask := func(name string) {
+		if _, err := r.Published(t.Context(), &Question{Index: &x.Registry, Name: name, Version: "1.0.0", Exit: straight{}}); err != nil {
+			t.Error(err)
+		}
+	}
+	for i, tc := range []struct {
+		name  string
+		asked int32
+	}{{"a", 1}, {"b", 2}, {"a", 2}, {"c", 3}, {"a", 3}, {"b", 4}} {
+		ask(tc.name)
+		if n := x.asked.Load(); n != tc.asked {
+			t.Errorf("step %d: asked %d times, want %d", i, n, tc.asked)
+		}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.entries != 4 || r.lists.Len() != 2 {
+		t.Errorf("%d entries in %d lists", r.entries, r.lists.Len())
 	}
 }
 
