@@ -40,7 +40,9 @@ func capturedTLS(t *testing.T, c *capturing) {
 			t.Errorf("%s: %q, %v", name, got, err)
 		}
 	}
-	r := c.Recorded(t, "a tunnel that was captured", func(r audit.Record) bool { return r.Kind == audit.KindBegin && r.Listener == "tls" && r.Host == "two.example" })
+	r := c.Recorded(t, "a tunnel that was captured", func(r audit.Record) bool {
+		return r.Kind == audit.KindBegin && r.Listener == "tls" && r.Host == "two.example"
+	})
 	got := []string{r.Peer, r.Listener, r.Surface, r.Method, r.Rule, fmt.Sprint(r.Port)}
 	if diff := cmp.Diff([]string{"127.0.0.1", "tls", "Hosts", http.MethodConnect, "site", c.site.port()}, got); diff != "" {
 		t.Errorf("recorded (-want +got):\n%s", diff)
