@@ -75,6 +75,9 @@ func TestClients(t *testing.T) {
 			})
 		}
 	})
+	if len(b.rows) == 0 {
+		t.Error("no client was tried")
+	}
 	if got := w.site.paths("private"); len(got) > 0 {
 		t.Errorf("the site was asked for what is private: %v", got)
 	}
