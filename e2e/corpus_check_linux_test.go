@@ -41,7 +41,7 @@ type everyLeaf struct{}
 
 func (everyLeaf) Approve(string) (func(), error) { return func() {}, nil }
 
-func newDecider(t testing.TB, g *testgateway.Gateway) *decider {
+func newDecider(t testing.TB, g *testgateway.Gateway, roots string) *decider {
 	t.Helper()
 	review, err := laptop.Look([]string{g.Files}, g.State, time.Now())
 	if err != nil {
@@ -53,7 +53,7 @@ func newDecider(t testing.TB, g *testgateway.Gateway) *decider {
 	}
 	dir := testenv.ShortDir(t)
 	gd, err := guard.New(guard.Config{
-		AuditPath: filepath.Join(dir, "audit.jsonl"), AuditKey: key, Version: "test", Leaves: everyLeaf{}, Log: slog.New(slog.DiscardHandler),
+		AuditPath: filepath.Join(dir, "audit.jsonl"), AuditKey: key, Version: "test", TrustedCA: roots, Leaves: everyLeaf{}, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)

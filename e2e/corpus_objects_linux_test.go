@@ -30,6 +30,8 @@ type exit struct {
 	// models: llm.example and tools.example are reachable as their surfaces
 	// alone.
 	models bool
+	// registry is the host of a registry; empty: there is none.
+	registry string
 }
 
 // fixture is what one sentence is made into, for one way to use tunnels: an
@@ -73,7 +75,7 @@ func exitOf(r *testcorpus.Row) string {
 	if r.Setup.HasDNS() {
 		own = r.ID
 	}
-	return fmt.Sprint(r.Rules.Inside, r.Rules.Hosts, own, surfaced(r), redirected(r), r.Client == testcorpus.DNS)
+	return fmt.Sprint(r.Rules.Inside, r.Rules.Hosts, own, surfaced(r), redirected(r), r.Client == testcorpus.DNS, r.Rules.Registry)
 }
 
 // fixtures are those of rows, by row.
@@ -94,7 +96,7 @@ func build(t testing.TB, rows []testcorpus.Row) *fixtures {
 		key := exitOf(r)
 		x := exits[key]
 		if x == nil {
-			x = &exit{name: fmt.Sprintf("exit-%d", len(f.exits)), port: testenv.Port(t), zone: newZone(t), row: r, models: surfaced(r)}
+			x = &exit{name: fmt.Sprintf("exit-%d", len(f.exits)), port: testenv.Port(t), zone: newZone(t), row: r, models: surfaced(r), registry: r.Rules.Registry}
 			x.listen(t, r)
 			x.resolve(known)
 			exits[key], f.exits = x, append(f.exits, x)
@@ -243,6 +245,15 @@ func (f *fixture) rules(r *testcorpus.Rules, all []uint16) []string {
 		add(`{type: Tools, tools: [{servers: [{kind: XBackend, name: tools}], names: [list]}]}`, "action: Allow")
 		return out
 	}
+	if r.Registry != "" {
+		age := ""
+		if r.MinimumAge != "" {
+			age = ", minimumAge: " + r.MinimumAge
+		}
+		add(tunnels(r.Allow[0], all), "action: Allow, with: {tls: "+f.tls+"}")
+		add("{type: Packages, packages: [{registry: {kind: XBackend, name: packages}"+age+"}]}", "action: Allow")
+		return out
+	}
 	for _, g := range r.Allow {
 		if to := tunnels(g, all); to != "" {
 			add(to, "action: Allow, with: {tls: "+f.tls+"}")
@@ -312,7 +323,7 @@ func (f *fixtures) objects() map[string]string {
 // namespace is one of its own where there are surfaces: all Gateways of a
 // namespace have them.
 func (x *exit) namespace() string {
-	if x.models {
+	if x.models || x.registry != "" {
 		return x.name
 	}
 	return "default"
@@ -356,6 +367,11 @@ spec:
 `, x.name, x.port, x.zone.addr.String(), strings.Join(ranges, ", "), strings.Join(hosts, ", "), x.namespace(), x.listeners(), x.dns())
 	if x.models {
 		text += surfaces(x.namespace())
+	}
+	if x.registry != "" {
+		text += strings.NewReplacer("metadata: {name: packages,", "metadata: {name: packages, namespace: "+x.namespace()+",",
+			"port: {port: 443}}", "port: {port: 443}, tls: {mode: ServerOnly, validation: {hostname: "+x.registry+", wellKnownCACertificates: System}}}",
+		).Replace(registry("packages", "443", "npm", ""))
 	}
 	return text
 }

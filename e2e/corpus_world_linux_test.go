@@ -196,6 +196,10 @@ func (e *everywhere) answer(w http.ResponseWriter, r *http.Request) {
 	if row == nil {
 		return
 	}
+	if row.Rules.Registry != "" {
+		packument(w, r)
+		return
+	}
 	s := &row.Setup
 	if s.ResponseHeader[0] != "" {
 		w.Header().Set(s.ResponseHeader[0], s.ResponseHeader[1])
@@ -204,6 +208,14 @@ func (e *everywhere) answer(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Location", s.Location)
 		w.WriteHeader(s.Status)
 	}
+}
+
+// packument is the page of a package of which one release is old, and one is
+// hours old.
+func packument(w http.ResponseWriter, r *http.Request) {
+	at := func(ago time.Duration) string { return time.Now().Add(-ago).UTC().Format(time.RFC3339) }
+	w.Header().Set("Content-Type", "application/json")
+	fmt.Fprintf(w, `{"name":%q,"time":{"1.0.0":%q,"9.9.9":%q}}`, strings.TrimPrefix(r.URL.Path, "/"), at(30*24*time.Hour), at(5*time.Hour))
 }
 
 // openSocket says yes to a WebSocket, and waits for its end.

@@ -23,6 +23,10 @@ type Rules struct {
 	Hosts  []Host
 	// EncodedSlash: a path may hold one.
 	EncodedSlash bool
+	// Registry is the host of a registry of JavaScript packages, MinimumAge what
+	// a release must have.
+	Registry   string
+	MinimumAge string
 	// Wants are clauses that ask for more than who may go where.
 	Wants []string
 	// Unknown are clauses that nobody here understands.
@@ -126,6 +130,7 @@ func pages() []clause {
 		on(`allow (?:websocket )?`+reMethods+`https://`+reHost+rePort+`(/\S*?)?(?: only)?(, encoded slash permitted)?( by digest| read and git-upload-pack)?`+
 			`(?: written as \S+)?(?: for model \S+ only ?, body limit .*| with the gateway's credential.*)?`, page),
 		on(`allow `+reMethods+`on `+reHost+` for any package`, func(r *Rules, m []string) {
+			r.Registry = m[2]
 			r.allow(Grant{Names: names(m[2]), Ports: []uint16{443}, Secure: true, Methods: list(m[1])})
 		}),
 		on(`blob redirects to `+reHost+` permitted, no credential`, func(r *Rules, m []string) {
@@ -227,7 +232,11 @@ func wishes() []clause {
 		on(`request header limit .*`, wants),
 		on(`[0-9]+ MB up per hour per agent`, wants),
 		on(`credential injected`, wants),
-		on(`.*minimum age`, wants),
+		on(`([0-9]+)-day minimum age`, func(r *Rules, m []string) {
+			if days, err := strconv.Atoi(m[1]); err == nil {
+				r.MinimumAge = strconv.Itoa(24*days) + "h"
+			}
+		}),
 		on(`lock file hash required`, wants),
 		on(`provenance required`, wants),
 	}
