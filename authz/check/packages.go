@@ -63,9 +63,10 @@ func (w *work) packages() bool {
 }
 
 // hasBody reports whether there is a body, as far as that is known: outside of
-// tunnels Envoy waits for its first byte.
+// tunnels Envoy waits for its first byte. A length that cannot be read is one.
 func (w *work) hasBody() bool {
-	return len(w.req.Body) > 0 || w.length() > 0 || w.req.Header(HeaderTransferEncoding).Count > 0
+	announced := w.req.Header(HeaderContentLength).Count > 0 && w.length() != 0
+	return len(w.req.Body) > 0 || announced || w.req.Header(HeaderTransferEncoding).Count > 0
 }
 
 // surfaceInside is the target of a hop inside a tunnel whose destination is

@@ -109,6 +109,8 @@ func TestPackages(t *testing.T) {
 		{"an upload", change(fetching("/curated/legacy/"), func(a *asking) { a.method = "POST" }), &fakeReleases{}, denial.RegistryClosed, 0},
 		{"a body", change(fetching("/curated/simple/tool/").with([2]string{"content-length", "1"}), func(a *asking) { a.body = "x" }), &fakeReleases{}, denial.BodyUnreadable, 0},
 		{"a body that is announced", fetching("/curated/simple/tool/").with([2]string{"content-length", "9"}), &fakeReleases{}, denial.BodyUnreadable, 0},
+		{"a body of a length that cannot be read", fetching("/curated/simple/tool/").with([2]string{"content-length", "0000000000000000009"}), &fakeReleases{}, denial.BodyUnreadable, 0},
+		{"no body, and said so", fetching("/curated/simple/tool/").with([2]string{"content-length", "0"}), &fakeReleases{}, "", 0},
 		{"another method, by a header", fetching("/curated/simple/tool/").with([2]string{"x-http-method-override", "POST"}), &fakeReleases{}, denial.BodyUnreadable, 0},
 		{"an upgrade", upgrading(fetching("/curated/simple/tool/"), "websocket"), &fakeReleases{}, denial.BodyUnreadable, 0},
 		{"dots", fetching("/curated/simple/../legacy/"), &fakeReleases{}, denial.BadPath, 0},
