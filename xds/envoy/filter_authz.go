@@ -3,7 +3,6 @@ package envoy
 import (
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	authzv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/ext_authz/v3"
-	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
 	typev3 "github.com/envoyproxy/go-control-plane/envoy/type/v3"
 	"google.golang.org/protobuf/types/known/anypb"
 
@@ -16,7 +15,9 @@ func authzName(sh shape) string { return "authz." + string(sh) }
 // authz asks the guard. A body is sent only where a route asks for it:
 // CONNECT, WebSocket and gRPC would hang. The setting here is for its form
 // alone, which a route cannot choose: as bytes, or Envoy would mend what is
-// not UTF-8, and the guard would judge another body than the backend gets.
+// not UTF-8, and the guard would judge another body than the backend gets. No
+// header is kept back: rules may ask for any but secrets, what is sent in one
+// counts as sent, and Envoy's configuration is not to change for a rule.
 func authz(sh shape, s Settings) Filter {
 	cfg := &authzv3.ExtAuthz{
 		TransportApiVersion:    corev3.ApiVersion_V3,
@@ -27,7 +28,6 @@ func authz(sh shape, s Settings) Filter {
 		WithRequestBody:        &authzv3.BufferSettings{MaxRequestBytes: 1, AllowPartialMessage: true, PackAsBytes: true},
 		ValidateMutations:      true,
 		EncodeRawHeaders:       true,
-		DisallowedHeaders:      secretHeaders(),
 		// Towards anywhere Check chooses the route. Elsewhere the route that
 		// was judged is the route that is used.
 		ClearRouteCache: sh != shapeRoutes,
@@ -48,17 +48,6 @@ func authzService(sh shape, s Settings) *corev3.GrpcService {
 }
 
 func filterState(key string) string { return "%FILTER_STATE(" + key + ":PLAIN)%" }
-
-// secretHeaders are kept from the guard: they are the destination's, and no rule
-// may name them. All others go there: rules may ask for any, and Envoy's
-// configuration is not to change for a rule.
-func secretHeaders() *matcherv3.ListStringMatcher {
-	return &matcherv3.ListStringMatcher{Patterns: []*matcherv3.StringMatcher{exactly("cookie")}}
-}
-
-func exactly(s string) *matcherv3.StringMatcher {
-	return &matcherv3.StringMatcher{MatchPattern: &matcherv3.StringMatcher_Exact{Exact: s}}
-}
 
 // contextOf gives a virtual host or a route its identity, and a body to the
 // routes whose surface is in it. One byte more than the limit is asked for:

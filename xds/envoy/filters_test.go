@@ -54,20 +54,13 @@ func TestOnlyProxiesChooseRoutesAgain(t *testing.T) {
 	}
 }
 
-// TestTheGuardIsSentWhatRulesMayRead: all headers but those that are none of its
-// business, and those too by which it notices what was meant to pass unseen.
-func TestTheGuardIsSentWhatRulesMayRead(t *testing.T) {
+// TestTheGuardIsSentAllHeaders: what rules may read, by what it notices that
+// something was meant to pass unseen, and what budgets count: cookies too.
+func TestTheGuardIsSentAllHeaders(t *testing.T) {
 	t.Parallel()
 	for name, fs := range all[*authzv3.ExtAuthz](t) {
-		if fs[0].GetAllowedHeaders() != nil {
-			t.Errorf("%s sends some headers only: %v", name, fs[0].GetAllowedHeaders())
-		}
-		var kept []string
-		for _, p := range fs[0].GetDisallowedHeaders().GetPatterns() {
-			kept = append(kept, p.GetExact())
-		}
-		if !slices.Equal(kept, []string{"cookie"}) {
-			t.Errorf("%s keeps back %q", name, kept)
+		if a, d := fs[0].GetAllowedHeaders(), fs[0].GetDisallowedHeaders(); a != nil || d != nil {
+			t.Errorf("%s sends %v, and keeps back %v", name, a, d)
 		}
 	}
 }
@@ -109,7 +102,7 @@ func TestHoldsFailClosed(t *testing.T) {
 			t.Fatalf("%s has %d processors", name, len(holds[name]))
 		}
 		p := holds[name][0]
-		if p.GetFailureModeAllow() || p.GetObservabilityMode() || p.GetAllowModeOverride() || p.GetDisableImmediateResponse() {
+		if p.GetFailureModeAllow() || p.GetObservabilityMode() || p.GetDisableImmediateResponse() {
 			t.Errorf("%s can be left, or cannot cut", name)
 		}
 		if p.GetStatusOnError().GetCode() != typev3.StatusCode_ServiceUnavailable || p.GetMessageTimeout().AsDuration() <= 0 {
@@ -131,6 +124,18 @@ func TestHoldsFailClosed(t *testing.T) {
 	}
 	if m := holds[filterHoldHeaders][0].GetProcessingMode(); m.GetResponseHeaderMode() != procv3.ProcessingMode_SKIP || m.GetResponseBodyMode() != procv3.ProcessingMode_NONE {
 		t.Error("the leash reads answers")
+	}
+	if holds[filterHoldRelay][0].GetAllowModeOverride() {
+		t.Error("a relay can be made another hold")
+	}
+	// What the guard may make of a leash stays as long, and reads no body.
+	for _, m := range holds[filterHoldHeaders][0].GetAllowedOverrideModes() {
+		if m.GetResponseTrailerMode() != procv3.ProcessingMode_SEND || m.GetRequestBodyMode() != procv3.ProcessingMode_NONE || m.GetResponseBodyMode() != procv3.ProcessingMode_NONE {
+			t.Errorf("a leash can be made %v", m)
+		}
+	}
+	if n := len(holds[filterHoldHeaders][0].GetAllowedOverrideModes()); n != 1 {
+		t.Errorf("a leash can be made %d other holds, where none named means any", n)
 	}
 }
 

@@ -70,3 +70,7 @@ func nothingBut(headers ...string) *matcherv3.ListStringMatcher {
 	}
 	return m
 }
+
+func exactly(s string) *matcherv3.StringMatcher {
+	return &matcherv3.StringMatcher{MatchPattern: &matcherv3.StringMatcher_Exact{Exact: s}}
+}
