@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -57,7 +58,7 @@ func (k *checker) word(at *field.Path, root string, in *v1alpha1.WordMatch, seen
 			k.invalid(values.Index(i), "a value has no control characters, and is not empty")
 		}
 		if lower := strings.ToLower(v); w.folds && lower != v {
-			list = append(list[:len(list):len(list)], lower)
+			list = append(slices.Clip(list), lower)
 		}
 	}
 	switch in.Type {
