@@ -80,7 +80,7 @@ func openAIError(t *testing.T, a *answered) {
 
 func TestASurfaceThatIsNotThereYet(t *testing.T) {
 	t.Parallel()
-	for _, s := range []string{"Agents", "Packages", "Kubernetes", "tools"} {
+	for _, s := range []string{"Agents", "Kubernetes", "tools"} {
 		target := webTarget("agents")
 		target.Surface = s
 		h := open(t, build{})

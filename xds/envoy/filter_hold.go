@@ -26,9 +26,18 @@ func holdHeaders() Filter {
 		ResponseTrailerMode: procv3.ProcessingMode_SEND,
 	})
 	// Of some hops the guard wants to hear where the answer leads to.
-	p.AllowModeOverride = true
+	p.AllowModeOverride, p.AllowedOverrideModes = true, []*procv3.ProcessingMode{hearing()}
 	p.ForwardRules.AllowedHeaders = nothingBut(":status", "location")
 	return Filter{Name: filterHoldHeaders, Config: unless(skip, "envoy.filters.http.ext_proc", p)}
+}
+
+// hearing is the one mode that the guard may choose for a leash: it hears the
+// answer's headers too, and stays as long.
+func hearing() *procv3.ProcessingMode {
+	return &procv3.ProcessingMode{
+		RequestHeaderMode: procv3.ProcessingMode_SEND, ResponseHeaderMode: procv3.ProcessingMode_SEND,
+		RequestTrailerMode: procv3.ProcessingMode_SKIP, ResponseTrailerMode: procv3.ProcessingMode_SEND,
+	}
 }
 
 // holdRelay is the leash that also carries the answer's body.
