@@ -59,7 +59,8 @@ type Config struct {
 	// Lists is how many lists are kept, 0: 256, and Entries how many releases in
 	// all of them. 0: 500,000.
 	Lists, Entries int
-	// AtOnce is how many indexes are asked at once. 0: 8.
+	// AtOnce is how many questions are asked at once, 0: 64, of one index no more
+	// than half of them: one that is slow is not to stand in the way of others.
 	AtOnce int
 	// Keep is how long a list counts. 0: 10m. What it does not have is looked up
 	// again when it is older than Again. 0: 30s.
@@ -77,7 +78,7 @@ func (c *Config) setDefaults() {
 	setDefault(&c.Bytes, 32<<20)
 	setDefault(&c.Lists, 256)
 	setDefault(&c.Entries, 500_000)
-	setDefault(&c.AtOnce, 8)
+	setDefault(&c.AtOnce, 64)
 	setDefault(&c.Keep, 10*time.Minute)
 	setDefault(&c.Again, 30*time.Second)
 	if c.Now == nil {
@@ -207,7 +208,7 @@ func (r *Reader) begin(k key, q *Question, most time.Duration) (*list, error) {
 	switch {
 	case r.closed:
 		return nil, errClosed
-	case len(r.fetches) >= r.cfg.AtOnce:
+	case len(r.fetches) >= r.cfg.AtOnce || r.asking(k) >= max(1, r.cfg.AtOnce/2):
 		return nil, ErrBusy
 	}
 	l := &list{done: make(chan struct{})}
@@ -221,6 +222,17 @@ func (r *Reader) begin(k key, q *Question, most time.Duration) (*list, error) {
 		r.keep(k, l)
 	})
 	return l, nil
+}
+
+// asking is how often the index of k is asked now; mu is held.
+func (r *Reader) asking(k key) int {
+	n := 0
+	for other := range r.fetches {
+		if other.gateway == k.gateway && other.ref == k.ref {
+			n++
+		}
+	}
+	return n
 }
 
 // keep ends a fetch. What failed is not kept: who asks again tries again.

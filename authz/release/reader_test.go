@@ -302,6 +302,28 @@ func TestSlow(t *testing.T) {
 	}
 }
 
+// An index that is slow leaves room to ask others.
+func TestSlowIndex(t *testing.T) {
+	t.Parallel()
+	x := newIndex(t, registry.NPM, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+	y := newIndex(t, registry.NPM, answers(t, "/curated/a", "", `{"time":{"1.0.0":"2026-01-02T03:04:05Z"}}`))
+	y.Ref = "XBackend/agents/y"
+	r := newReader(t, Config{AtOnce: 4, Fetch: time.Minute})
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, name := range []string{"a", "b"} {
+		if _, err := r.Published(gone, &Question{Index: &x.Registry, Name: name, Version: "1.0.0", Exit: straight{}}); !errors.Is(err, ErrLate) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := r.Published(t.Context(), &Question{Index: &x.Registry, Name: "c", Version: "1.0.0", Exit: straight{}}); !errors.Is(err, ErrBusy) {
+		t.Errorf("one more of the slow one: %v", err)
+	}
+	if _, err := r.Published(t.Context(), &Question{Index: &y.Registry, Name: "a", Version: "1.0.0", Exit: straight{}}); err != nil {
+		t.Errorf("another one: %v", err)
+	}
+}
+
 func FuzzAnswers(f *testing.F) {
 	for _, s := range []string{pypiPage, npmPage, cargoPage, "", "{}", "[]", "null", `{"files":[{"url":"%zz"}]}`, `{"time":null}`} {
 		f.Add(s)
