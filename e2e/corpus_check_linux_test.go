@@ -241,6 +241,8 @@ func unseen(r *testcorpus.Row) string {
 		return "a query is no hop"
 	case s.RawRequest != "" || s.EarlyData || len(s.Pipelined) > 0:
 		return "about bytes that Envoy alone sees"
+	case s.BytesUp > 0:
+		return "about bytes that come after the question"
 	case s.Transport != "":
 		return "no request of HTTP"
 	case changes(r) || s.Tunnel != "":

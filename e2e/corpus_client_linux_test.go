@@ -154,6 +154,8 @@ var of = regexp.MustCompile(`^\((gzip of (.*)|(\d+) MiB \+ 1)\)$`)
 func (a *agentOf) body() string {
 	m := of.FindStringSubmatch(a.row.Setup.Body)
 	switch {
+	case a.row.Setup.BytesUp > 0:
+		return strings.Repeat("a", int(a.row.Setup.BytesUp))
 	case m == nil:
 		return a.row.Setup.Body
 	case m[3] != "":

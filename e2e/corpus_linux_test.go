@@ -116,16 +116,14 @@ func needs(r *testcorpus.Row) string {
 		return "a hidden name: e2e/agreement_test.go"
 	case strings.HasPrefix(r.Target, "udp ") || strings.HasPrefix(r.Target, "tcp "):
 		return "it does not come to the gateway: the network's rules are in the way"
-	case s.BytesUp > 0:
-		return "a budget of bytes: e2e/exfil_test.go"
+	case s.BytesUp > 0 && s.TLS != "":
+		return "a budget of bytes in a tunnel: e2e/exfil_test.go"
 	case s.SHA512 != "" || slices.Contains(r.Rules.Wants, "provenance required"):
 		return "what is in a package is its reader's business"
 	case s.Contains != "":
 		return "answers are not searched for secrets"
 	case s.Limit != "":
 		return "detectors come later"
-	case slices.ContainsFunc(r.Rules.Wants, func(w string) bool { return strings.HasPrefix(w, "request header limit") }):
-		return "there are no limits of headers but Envoy's"
 	case r.Rules.EncodedSlash && r.Rules.Registry == "" && r.Expect == testcorpus.Allow:
 		return noSlashes
 	case s.Event == "decision service down":

@@ -259,7 +259,7 @@ func (f *fixture) rules(r *testcorpus.Rules, all []uint16) []string {
 			add(to, "action: Allow, with: {tls: "+f.tls+"}")
 		}
 		if !g.TunnelOnly {
-			add(requests(g, all), "action: Allow")
+			add(requests(g, all), "action: Allow"+limits(r))
 		}
 	}
 	for _, g := range r.Deny {
@@ -269,6 +269,17 @@ func (f *fixture) rules(r *testcorpus.Rules, all []uint16) []string {
 		add(requests(g, all), "action: Deny")
 	}
 	return out
+}
+
+// limits are the duties that come with requests.
+func limits(r *testcorpus.Rules) string {
+	switch {
+	case r.HeadBytes > 0:
+		return fmt.Sprintf(", with: {limits: {headBytes: %d}}", r.HeadBytes)
+	case r.UploadBytes > 0:
+		return fmt.Sprintf(", with: {limits: {uploadBytes: %d, window: 1h}}", r.UploadBytes)
+	}
+	return ""
 }
 
 // tunnels is what a grant says of tunnels; empty: nothing. Port 80 is one for

@@ -27,6 +27,9 @@ type Rules struct {
 	// a release must have.
 	Registry   string
 	MinimumAge string
+	// HeadBytes and UploadBytes bound a request without its body, and what an
+	// agent sends in an hour; 0: nothing does.
+	HeadBytes, UploadBytes int64
 	// Wants are clauses that ask for more than who may go where.
 	Wants []string
 	// Unknown are clauses that nobody here understands.
@@ -229,14 +232,10 @@ func wishes() []clause {
 		on(`agent limits as in setup`, wants),
 		on(`ECH policy strict`, wants),
 		on(`egress goes through a corporate parent proxy`, wants),
-		on(`request header limit .*`, wants),
-		on(`[0-9]+ MB up per hour per agent`, wants),
+		on(`request header limit ([0-9]+) KiB`, func(r *Rules, m []string) { r.HeadBytes = number(m[1]) << 10 }),
+		on(`([0-9]+) MB up per hour per agent`, func(r *Rules, m []string) { r.UploadBytes = number(m[1]) << 20 }),
 		on(`credential injected`, wants),
-		on(`([0-9]+)-day minimum age`, func(r *Rules, m []string) {
-			if days, err := strconv.Atoi(m[1]); err == nil {
-				r.MinimumAge = strconv.Itoa(24*days) + "h"
-			}
-		}),
+		on(`([0-9]+)-day minimum age`, func(r *Rules, m []string) { r.MinimumAge = strconv.FormatInt(24*number(m[1]), 10) + "h" }),
 		on(`lock file hash required`, wants),
 		on(`provenance required`, wants),
 	}
@@ -299,6 +298,15 @@ func ports(s string, others ...uint16) []uint16 {
 		out = append(out, uint16(n))
 	}
 	return out
+}
+
+// number reads digits; 0: there are too many.
+func number(s string) int64 {
+	n, err := strconv.ParseInt(s, 10, 32)
+	if err != nil {
+		return 0
+	}
+	return n
 }
 
 func list(s string) []string {
