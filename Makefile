@@ -37,7 +37,9 @@ test: envoy ## Run the tests of all packages, on the real Envoy too; the whole i
 	HOPGATE_REQUIRE_ENVOY=1 $(GO) test -timeout 20m $(TESTFLAGS) $$(echo "$$packages" | grep -v -E '/(e2e|examples)(/|$$)')
 
 e2e: envoy clients ## Run the tests of the whole: real Envoy, real clients, the examples
-	HOPGATE_REQUIRE_ENVOY=1 $(GO) test -count=1 -p 1 -timeout 20m $(TESTFLAGS) ./e2e/... ./examples/...
+	@packages=$$($(GO) list ./e2e/... ./examples/...) || exit 1; \
+	HOPGATE_REQUIRE_ENVOY=1 $(GO) test -count=1 -p 1 -timeout 20m $(TESTFLAGS) $$(echo "$$packages" | grep -v '/e2e/clients$$')
+	HOPGATE_REQUIRE_ENVOY=1 $(GO) test -count=1 -timeout 5m -v $(TESTFLAGS) ./e2e/clients
 
 soak: envoy ## Have streams of every kind come and go for SOAKTIME (30m), and look for what is left behind
 	HOPGATE_REQUIRE_ENVOY=1 $(GO) test -count=1 -timeout 0 -v $(TESTFLAGS) ./e2e/soak -soak $(SOAKTIME)
