@@ -87,7 +87,7 @@ func denied(code, text string) Explanation {
 // reach says by a code what cannot be reached through a proxy at all, and
 // otherwise what can be known only when the hop is there.
 func (c *Config) reach(h *decide.Hop) (code, text string, notes []string) {
-	if h.Target.Entry != wire.EntryProxy {
+	if h.Target.Entry == wire.EntryRoute {
 		return "", "", nil
 	}
 	d := egress.Destination{Host: h.Action.Host, Port: h.Action.Port}

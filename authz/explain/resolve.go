@@ -66,7 +66,8 @@ func (c *Config) target(h *Hop) (wire.Target, error) {
 	if err != nil {
 		return wire.Target{}, err
 	}
-	t := wire.Target{Entry: wire.EntryProxy, Gateway: g.Key.String(), Listener: l.Name}
+	entry, _ := entryOf(l)
+	t := wire.Target{Entry: entry, Gateway: g.Key.String(), Listener: l.Name}
 	for _, b := range g.Egress.Backends {
 		if strings.EqualFold(b.Hostname, h.Do.Host) && (b.Port == h.Do.Port || h.Do.Port == 0) && h.Do.Surface == string(b.Surface) {
 			t.Surface, t.Provider, t.Backends = string(b.Surface), b.Provider, []string{b.Ref}
@@ -82,10 +83,10 @@ func proxyOf(g *feedv1.Gateway, name string) (*feedv1.Listener, error) {
 	for i := range g.Listeners {
 		l := &g.Listeners[i]
 		names = append(names, l.Name)
-		switch proxy := l.Protocol == v1alpha1.ProtocolProxy; {
-		case l.Name == name && !proxy:
+		switch entry, anywhere := entryOf(l); {
+		case l.Name == name && !anywhere:
 			return nil, fmt.Errorf("find listener %q of %s: it is no proxy: name the route that is meant", name, g.Key)
-		case !proxy || name != "" && l.Name != name:
+		case !anywhere || name != "" && l.Name != name, name == "" && entry != wire.EntryProxy:
 		case found != nil:
 			return nil, fmt.Errorf("find listener of %s: there is more than one proxy: name one of %s", g.Key, strings.Join(names, ", "))
 		default:
@@ -202,6 +203,9 @@ func (d *Do) action(t *decide.Target) (surface.Action, error) {
 	}
 	if d.Inspected && kind == v1alpha1.SurfaceHTTP {
 		u.port = 443
+	}
+	if t.Listener != nil && t.Listener.CapturedPort != 0 {
+		u.port = t.Listener.CapturedPort
 	}
 	a := surface.Action{
 		Inspected: d.Inspected && (kind == v1alpha1.SurfaceHTTP || kind == v1alpha1.SurfacePackages),
