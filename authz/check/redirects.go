@@ -3,6 +3,7 @@ package check
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -19,8 +20,10 @@ import (
 const (
 	// ledFor is how long who was redirected may go there.
 	ledFor = time.Minute
-	// maxLed bounds how many may.
-	maxLed = 4096
+	// maxLed bounds how many may, and maxLedEach to how many places of one host
+	// one of them: nobody is to take the room of all.
+	maxLed     = 4096
+	maxLedEach = 512
 	// maxLocation is the longest place that somebody is led to.
 	maxLocation = 8 << 10
 )
@@ -49,7 +52,7 @@ type redirect struct {
 	cause *decide.Hop
 }
 
-// lead opens a place.
+// lead opens a place: again, if it is open; of too many the oldest goes.
 func (r *redirects) lead(to led, x redirect, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -59,9 +62,18 @@ func (r *redirects) lead(to led, x redirect, now time.Time) {
 	if r.n.Load() >= maxLed {
 		r.forget(now)
 	}
-	if r.n.Load() < maxLed {
-		r.by[to] = append(r.by[to], x)
-		r.n.Add(1)
+	list := r.by[to]
+	before := len(list)
+	list = slices.DeleteFunc(list, func(o redirect) bool { return o.path == x.path && o.tls == x.tls || !now.Before(o.until) })
+	if len(list) >= maxLedEach {
+		list = slices.Delete(list, 0, 1)
+	}
+	if int(r.n.Load())-before+len(list) < maxLed {
+		list = append(list, x)
+	}
+	r.n.Add(int64(len(list) - before))
+	if r.by[to] = list; len(list) == 0 {
+		delete(r.by, to)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hopgate/hopgate/authz/decide"
 	"github.com/hopgate/hopgate/authz/denial"
 	"github.com/hopgate/hopgate/authz/leash"
 	"github.com/hopgate/hopgate/gateway/api/v1alpha1"
@@ -169,5 +170,36 @@ func TestOnlyFilesAreHeard(t *testing.T) {
 	}
 	if tun := h.hold(h.ask(tunnel("api.example:443"))); tun.Heard != nil || tun.Subject.(*Held).hop.Action.Kind != v1alpha1.SurfaceHosts {
 		t.Error("a tunnel's answer is heard")
+	}
+}
+
+// TestRedirectsOfOneAreBounded: a place is kept once, and nobody takes the room of
+// all.
+func TestRedirectsOfOneAreBounded(t *testing.T) {
+	t.Parallel()
+	var r redirects
+	now := start()
+	place := func(n int) redirect {
+		return redirect{path: fmt.Sprintf("/%d?", n), tls: true, until: now.Add(ledFor), cause: &decide.Hop{}}
+	}
+	open := func(to led, n int) bool {
+		return r.find(to, now, func(x *redirect) bool { return x.path == place(n).path }) != nil
+	}
+	one, other := led{who: principal{subject: "one"}}, led{who: principal{subject: "other"}}
+	for n := range 2 * maxLed {
+		r.lead(one, place(n), now)
+		r.lead(one, place(n), now)
+	}
+	r.lead(other, place(0), now)
+	if n := r.n.Load(); n != maxLedEach+1 {
+		t.Errorf("%d are kept", n)
+	}
+	if open(one, 0) || !open(one, 2*maxLed-1) || !open(other, 0) || open(other, 1) {
+		t.Error("the wrong ones are kept")
+	}
+	now = now.Add(ledFor)
+	r.lead(one, place(1), now)
+	if n := r.n.Load(); n != 2 || !open(one, 1) || open(other, 0) {
+		t.Errorf("%d are kept a minute later", n)
 	}
 }
