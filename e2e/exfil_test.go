@@ -234,3 +234,56 @@ func TestBudgetsThatChange(t *testing.T) {
 		t.Errorf("it lived on for %s", end.Duration)
 	}
 }
+
+// TestUploadBudgetsInspected: what is inside of a tunnel is counted by the rule
+// that allows it, by each version of HTTP, and a WebSocket is too.
+func TestUploadBudgetsInspected(t *testing.T) {
+	t.Parallel()
+	l := newLooking(t)
+	limits := fmt.Sprintf("with: {limits: {uploadBytes: %d}}", give)
+	port := l.site.port()
+	l.Write("policy.yaml", policy("all",
+		`{name: tunnels, to: {type: Hosts, hosts: [{names: [site.example], ports: [`+port+`]}]}, action: Allow, with: {tls: Inspect}}`,
+		`{name: up, to: {type: HTTP, http: [{hosts: [site.example], ports: [`+port+`], paths: ["/up/**", "/ticks/**"]}]}, action: Allow, `+limits+`}`))
+	testenv.Wait(t, "the policy to hold", func() bool {
+		return l.ask(t, l.client(t, true, l.Token(agent("first"))), "GET", "site", l.site, "/up/x").status == 200
+	})
+	for _, http2 := range []bool{false, true} {
+		name := fmt.Sprint("inspected, HTTP/2 ", http2)
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, "https://site.example:"+port+"/ticks/x", &zeros{n: 20 << 20})
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.ContentLength = -1
+		if res, err := l.client(t, http2, l.Token(agent(name))).Do(req); err == nil {
+			_, _ = io.Copy(io.Discard, res.Body) // it answers for as long as it is let
+			res.Body.Close()
+		}
+		l.limited(t, name)
+	}
+	c, err := l.inTunnel(t, "site", l.site, l.Token(agent("socket")), "site.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := fmt.Fprintf(c, "GET /ticks/ws HTTP/1.1\r\nHost: site.example:%s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n", port); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadFull(c, make([]byte, 64)); err != nil {
+		t.Fatal(err)
+	}
+	go func() { _, _ = io.Copy(io.Discard, c) }()
+	_, _ = io.Copy(c, &zeros{n: 20 << 20}) // it ends in the middle, at some byte
+	l.limited(t, "socket")
+}
+
+// limited waits for the end of a hop of an agent, by its budget.
+func (l *looking) limited(t *testing.T, agent string) {
+	t.Helper()
+	begun := l.Recorded(t, "what "+agent+" does", func(r audit.Record) bool {
+		return r.Kind == audit.KindBegin && r.Agent == agent && r.Method != http.MethodConnect
+	})
+	end := l.Recorded(t, "the end of what "+agent+" does", func(r audit.Record) bool { return r.Kind == audit.KindEnd && r.Hop == begun.Hop })
+	if end.End != audit.EndLimit || end.Code != "budget_exhausted" {
+		t.Errorf("%s: it ended by %+v", agent, end)
+	}
+}
