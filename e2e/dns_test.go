@@ -32,7 +32,7 @@ func newAsking(t testing.TB) *asking {
 	a.Gateway = testgateway.Run(t, map[string]string{
 		"gateway.yaml": testgateway.Listeners,
 		"config.yaml":  a.config("127.0.0.0/8"),
-		"policy.yaml":  a.policy("web.example", "*.glob.example", "closed.example", "mixed.example", "late.example", "gone.example"),
+		"policy.yaml":  a.policy("web.example", "*.glob.example", "closed.example", "mixed.example", "gone.example", "*.svc.example"),
 	})
 	testenv.Wait(t, "names to be answered", func() bool { return len(a.Guard().Names().Addresses()) == 1 })
 	return a
@@ -78,6 +78,12 @@ func (z *zone) watched(names ...string) func() int {
 func TestDNS(t *testing.T) {
 	t.Parallel()
 	a := newAsking(t)
+	t.Run("names", a.names)
+	t.Run("services", a.services)
+	t.Run("clients", a.clients)
+}
+
+func (a *asking) names(t *testing.T) {
 	a.zone.at("web.example", "198.200.0.1", "2606:4700::1")
 	a.zone.at("closed.example", "10.0.0.5")
 	a.zone.at("mixed.example", "198.200.0.1", "10.0.0.5")
@@ -119,11 +125,9 @@ func TestDNS(t *testing.T) {
 	}
 }
 
-// TestDNSOfServices: HTTPS records come without keys to hide by, and are
-// refused where a hint leads inside.
-func TestDNSOfServices(t *testing.T) {
-	t.Parallel()
-	a := newAsking(t)
+// services: HTTPS records come without keys to hide by, and are refused where a
+// hint leads inside.
+func (a *asking) services(t *testing.T) {
 	say := func(name string, kv ...dns.SVCBKeyValue) {
 		a.zone.on(name, func(m *dns.Msg, q dns.Question) {
 			if q.Qtype == dns.TypeHTTPS {
@@ -134,11 +138,11 @@ func TestDNSOfServices(t *testing.T) {
 		})
 	}
 	alpn := &dns.SVCBAlpn{Alpn: []string{"h3", "h2"}}
-	say("web.example", alpn, &dns.SVCBIPv4Hint{Hint: []net.IP{net.IPv4(198, 200, 0, 1)}}, &dns.SVCBECHConfig{ECH: []byte("keys")})
-	say("closed.example", alpn, &dns.SVCBIPv4Hint{Hint: []net.IP{net.IPv4(198, 200, 0, 1), net.IPv4(10, 0, 0, 5)}})
-	say("gone.example", alpn, &dns.SVCBPort{Port: 8443})
+	say("web.svc.example", alpn, &dns.SVCBIPv4Hint{Hint: []net.IP{net.IPv4(198, 200, 0, 1)}}, &dns.SVCBECHConfig{ECH: []byte("keys")})
+	say("closed.svc.example", alpn, &dns.SVCBIPv4Hint{Hint: []net.IP{net.IPv4(198, 200, 0, 1), net.IPv4(10, 0, 0, 5)}})
+	say("port.svc.example", alpn, &dns.SVCBPort{Port: 8443})
 	for name, want := range map[string]string{
-		"web.example": `NOERROR 1 . alpn="h2" ipv4hint="198.200.0.1"`, "closed.example": "REFUSED", "gone.example": "NOERROR",
+		"web.svc.example": `NOERROR 1 . alpn="h2" ipv4hint="198.200.0.1"`, "closed.svc.example": "REFUSED", "port.svc.example": "NOERROR",
 	} {
 		if got := a.ask(t, name, dns.TypeHTTPS); got != want {
 			t.Errorf("%s: %s, want %s", name, got, want)
@@ -173,15 +177,13 @@ func TestDNSFollowsPolicy(t *testing.T) {
 	testenv.Wait(t, "the port to be given up", func() bool { return len(a.Guard().Names().Addresses()) == 0 })
 }
 
-// TestDNSClients: resolvers that people have.
-func TestDNSClients(t *testing.T) {
-	t.Parallel()
-	a := newAsking(t)
-	a.zone.at("web.example", "198.200.0.1")
+// clients are resolvers that people have.
+func (a *asking) clients(t *testing.T) {
+	a.zone.at("go.svc.example", "198.200.0.1")
 	r := &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, network, a.at.String())
 	}}
-	if got, err := r.LookupHost(t.Context(), "web.example"); err != nil || fmt.Sprint(got) != "[198.200.0.1]" {
+	if got, err := r.LookupHost(t.Context(), "go.svc.example"); err != nil || fmt.Sprint(got) != "[198.200.0.1]" {
 		t.Errorf("Go finds %v, %v", got, err)
 	}
 	var no *net.DNSError
@@ -193,7 +195,7 @@ func TestDNSClients(t *testing.T) {
 		t.Log("dig is not on this machine: it is not tried")
 		return
 	}
-	for name, want := range map[string]string{"web.example": "198.200.0.1", "evil.example": "name_not_listed"} {
+	for name, want := range map[string]string{"go.svc.example": "198.200.0.1", "evil.example": "name_not_listed"} {
 		out, err := exec.CommandContext(t.Context(), dig, "+time=10", "@"+a.at.Addr().String(), "-p", fmt.Sprint(a.at.Port()), name, "A").CombinedOutput()
 		if err != nil || !strings.Contains(string(out), want) {
 			t.Errorf("dig %s says %v\n%s", name, err, out)
