@@ -53,22 +53,19 @@ func (b *bench) listed(ctx context.Context) (out []figure, err error) {
 	if err != nil {
 		return nil, err
 	}
-	var all []*work
 	for _, l := range lists() {
+		var both []*work // in turn, so that what else the machine does concerns both
 		for _, n := range listedSizes() {
-			b.mention("egress: %s, %d", l.name, n)
 			w, err := l.work(compiler, n)
 			if err != nil {
 				return nil, err
 			}
-			all = append(all, w)
+			both = append(both, w)
 		}
-	}
-	if err := b.inTurn(ctx, "egress: listed hosts", all, b.span()/10); err != nil {
-		return nil, err
-	}
-	for i, l := range lists() {
-		out = append(out, l.figures(all[2*i], all[2*i+1])...)
+		if err := b.inTurn(ctx, "egress: listed "+l.name, both, b.span()/5); err != nil {
+			return nil, err
+		}
+		out = append(out, l.figures(both[0], both[1])...)
 	}
 	return out, nil
 }

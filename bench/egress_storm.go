@@ -28,8 +28,9 @@ func (b *bench) firstLeaves(ctx context.Context, l *abroad) ([]figure, error) {
 		name := fmt.Sprintf("m%03d.%s", i, hostInspected)
 		for _, f := range []*firsts{&first, &second} {
 			if err := f.add(ctx, l.road, name); err != nil {
-				f.failed++
-				f.first = errors.Join(f.first, err)
+				if f.failed++; f.failed == 1 {
+					f.first = err
+				}
 			}
 		}
 	}
@@ -98,6 +99,9 @@ func (b *bench) storm(ctx context.Context, l *abroad) (out []figure, err error) 
 	t := tempest{begun: time.Now()}
 	visits, err := t.rage(ctx, l.road, come, page, b.egressSpan())
 	if err := errors.Join(err, w.end()); err != nil {
+		return nil, err
+	}
+	if err := b.rested(ctx); err != nil {
 		return nil, err
 	}
 	after, err := l.weigh(ctx)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
@@ -42,7 +43,7 @@ func serveUpstream(h http.Handler) (*upstream, error) {
 // serveAt is serveUpstream on a listener.
 func serveAt(l net.Listener, h http.Handler) *upstream {
 	u := &upstream{ended: make(chan error, 1), at: l.Addr().(*net.TCPAddr).AddrPort()}
-	u.server = &http.Server{ReadHeaderTimeout: time.Minute, Handler: h}
+	u.server = &http.Server{ReadHeaderTimeout: time.Minute, Handler: h, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)}
 	go func() { u.ended <- u.server.Serve(l) }()
 	return u
 }
