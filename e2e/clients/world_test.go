@@ -39,7 +39,6 @@ metadata: {name: egress}
 spec:
   unmatched: Deny
   egress:
-    encryptedClientHello: Allow # Chromium's cannot be told from one that hides its name
     hosts:
     - {name: site.example.com, addresses: [127.0.0.1], ports: [443]}
     - {name: git.example.com, addresses: [127.0.0.1], ports: [443]}
