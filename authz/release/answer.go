@@ -21,12 +21,12 @@ var errTooMany = errors.New("the answer lists too much")
 
 // earliest is before which no registry published anything: what one says of a
 // time that it does not know is often a zero, and not that something is old.
-var earliest = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+func earliest() time.Time { return time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC) }
 
 // said reads when something was published; false: that is not said.
 func said(text string) (time.Time, bool) {
 	at, err := time.Parse(time.RFC3339, text)
-	return at, err == nil && at.After(earliest)
+	return at, err == nil && at.After(earliest())
 }
 
 // readPyPI reads a project's page (PEP 691), with the upload-time of PEP 700. A
