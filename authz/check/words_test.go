@@ -32,6 +32,9 @@ const wordRules = `
 - name: project
   to: {type: HTTP, http: [{ports: [80], paths: ["/q/**"], query: [{name: project, type: Glob, values: ["acme-*"]}]}]}
   action: Allow
+- name: folder
+  to: {type: HTTP, http: [{ports: [80], paths: ["/f/**"], query: [{name: file, type: Glob, values: ["docs/**"]}]}]}
+  action: Allow
 - name: open
   to: {type: HTTP, http: [{ports: [80], paths: ["/open/**"]}]}
   action: Allow
@@ -75,6 +78,11 @@ func TestWordsOfRequests(t *testing.T) {
 		{"a project as a list", "/q/x?project=acme-1&project[]=evil", nil, denial.NoRule},
 		{"a project behind a semicolon", "/q/x?project=acme-1;project=evil", nil, denial.NoRule},
 		{"a project that is encoded without need", "/q/x?project=acme%2D1", nil, denial.NoRule},
+		{"a file", "/f/x?file=docs/a/b..c", nil, ""},
+		{"a file that is elsewhere", "/f/x?file=docs/../secret", nil, denial.NoRule},
+		{"a file that is elsewhere, encoded", "/f/x?file=docs%2F..%2Fsecret", nil, denial.NoRule},
+		{"a file that is elsewhere, for some", "/f/x?file=docs/a%5C..%5C..%5Csecret", nil, denial.NoRule},
+		{"a file that is elsewhere, at the end", "/f/x?file=docs/..", nil, denial.NoRule},
 		{"no query", "/q/x", nil, denial.NoRule},
 		{"not the evil one", "/open/x?project=acme-1", nil, ""},
 		{"the evil one", "/open/x?project=evil", nil, denial.RuleDenied},

@@ -37,6 +37,9 @@ func (w *word) eval(e *eval, every bool) truth {
 }
 
 func (w *word) judge(e *eval, said surface.Word, every bool) truth {
+	if said.Doubt == "" && w.kind == v1alpha1.WordGlob && dotted(said.Text) {
+		said.Doubt = surface.DoubtForm
+	}
 	if said.Doubt != "" && !(said.Doubt == surface.DoubtList && contains(w.exact, said.Text)) {
 		if every {
 			return no
@@ -44,6 +47,17 @@ func (w *word) judge(e *eval, said surface.Word, every bool) truth {
 		return e.unsure(w.field, string(said.Doubt))
 	}
 	return truthOf(w.match(said.Text) || w.folds && w.match(strings.ToLower(said.Text)))
+}
+
+// dotted reports whether a value that is taken for a path leads elsewhere than
+// it seems to: a glob for what is below a folder is none for what is beside it.
+func dotted(s string) bool {
+	for part := range strings.FieldsFuncSeq(s, func(r rune) bool { return r == '/' || r == '\\' }) {
+		if part == "." || part == ".." {
+			return true
+		}
+	}
+	return false
 }
 
 func (w *word) match(s string) bool {
