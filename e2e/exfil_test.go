@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/hopgate/hopgate/authz/audit"
+	"github.com/hopgate/hopgate/cmd/hopgate/laptop"
 	"github.com/hopgate/hopgate/internal/testenv"
 	"github.com/hopgate/hopgate/internal/testgateway"
 )
@@ -285,5 +286,37 @@ func (l *looking) limited(t *testing.T, agent string) {
 	end := l.Recorded(t, "the end of what "+agent+" does", func(r audit.Record) bool { return r.Kind == audit.KindEnd && r.Hop == begun.Hop })
 	if end.End != audit.EndLimit || end.Code != "budget_exhausted" {
 		t.Errorf("%s: it ended by %+v", agent, end)
+	}
+}
+
+// TestTheAgentsOwnSecret does not get to where the gateway's is put on, in the
+// header that has it and in Authorization; in a query it goes on as it came,
+// and a rule can close it there.
+func TestTheAgentsOwnSecret(t *testing.T) {
+	t.Parallel()
+	page := newUpstream(t, nil)
+	g := testgateway.Run(t, map[string]string{
+		"gateway.yaml": testgateway.Listeners + config() + service("page", page.port(), plain, "/page") + `
+apiVersion: hopgate.dev/v1alpha1
+kind: Credential
+metadata: {name: page}
+spec: {targetRef: {kind: Service, name: page}, header: x-api-key, secret: {type: Environment, environment: PAGE_KEY}}
+---
+`,
+		"policy.yaml": policy("page", allow("read", `{type: HTTP, http: [{methods: [GET], paths: ["/page/**"]}]}`),
+			`{name: no-projects, to: {type: HTTP, http: [{paths: ["/page/closed/**"], query: [{name: project, type: Glob, values: ["*"]}]}]}, action: Deny}`),
+	}, func(c *laptop.Config) {
+		c.Getenv = func(k string) string { return map[string]string{"PAGE_KEY": "the-gateways"}[k] }
+	})
+	own := map[string]string{"X-Api-Key": "mine", "Authorization": "Bearer mine"}
+	call{method: "GET", path: "/page/x?project=mine", token: g.Token(), header: own}.do(t, g).want(t, 200, "")
+	call{method: "GET", path: "/page/closed/x?project=mine", token: g.Token(), header: own}.do(t, g).want(t, 403, "rule_denied")
+	for _, r := range page.requests() {
+		if r.Header.Get("X-Api-Key") != "the-gateways" || r.Header.Get("Authorization") != "" || r.URL.RawQuery != "project=mine" {
+			t.Errorf("the backend was sent %v, query %q", r.Header, r.URL.RawQuery)
+		}
+	}
+	if n := len(page.requests()); n != 1 {
+		t.Errorf("the backend saw %d requests", n)
 	}
 }
