@@ -11,7 +11,7 @@ SOAKTIME ?= 30m
 RACE ?= ./authz/... ./cmd/... ./gateway/controller/... ./gateway/infra/... ./gateway/source/file ./xds/...
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo longstream curated-registry test race e2e soak lint fmt generate verify bench bench-streams bench-egress fuzz envoy clients tools clean
+.PHONY: help build demo longstream curated-registry test race e2e corpus soak lint fmt generate verify bench bench-streams bench-egress fuzz envoy clients tools clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' Makefile
@@ -40,6 +40,9 @@ e2e: envoy clients ## Run the tests of the whole: real Envoy, real clients, the 
 	@packages=$$($(GO) list ./e2e/... ./examples/...) || exit 1; \
 	HOPGATE_REQUIRE_ENVOY=1 $(GO) test -count=1 -p 1 -timeout 20m $(TESTFLAGS) $$(echo "$$packages" | grep -v '/e2e/clients$$')
 	HOPGATE_REQUIRE_ENVOY=1 $(GO) test -count=1 -timeout 5m -v $(TESTFLAGS) ./e2e/clients
+
+corpus: ## Try every attempt to get out at three levels, and print the table; CORPUS=FILE: one more file of rows
+	HOPGATE_CORPUS=$(abspath $(CORPUS)) $(GO) test -count=1 -v -run '^TestCorpus$$' ./e2e
 
 soak: envoy ## Have streams of every kind come and go for SOAKTIME (30m), and look for what is left behind
 	HOPGATE_REQUIRE_ENVOY=1 $(GO) test -count=1 -timeout 0 -v $(TESTFLAGS) ./e2e/soak -soak $(SOAKTIME)
