@@ -156,6 +156,14 @@ func TestUploadBudgets(t *testing.T) {
 		}
 		l.put(t, site+"/up/again", token, bytes.NewReader(make([]byte, give/2)), give/2).want(t, 403, "budget_exhausted")
 	})
+	t.Run("a cookie", func(t *testing.T) {
+		t.Parallel()
+		token, cookie := l.Token(agent("baker")), "a="+strings.Repeat("x", give/5)
+		for range 4 {
+			l.put(t, site+"/up/crumb", token, nil, 0, "Cookie", cookie).want(t, 200, "")
+		}
+		l.put(t, site+"/up/crumb", token, nil, 0, "Cookie", cookie).want(t, 403, "budget_exhausted")
+	})
 	t.Run("names", func(t *testing.T) {
 		t.Parallel()
 		token := l.Token(agent("namer"))
