@@ -10,8 +10,8 @@ import (
 )
 
 // TestPausesBetweenCuts: after every few of them new decisions have the way to
-// themselves, and the pauses of ten thousand are less than a second. The clock
-// is one that moves in pauses alone.
+// themselves, and the pauses of ten thousand are less than a second where each is
+// over at once. The clock is one that moves in pauses alone.
 func TestPausesBetweenCuts(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -27,7 +27,11 @@ func TestPausesBetweenCuts(t *testing.T) {
 			if err := r.Enter(h); err != nil {
 				t.Fatal(err)
 			}
-			r.Open(h.ID, false, func(leash.Cut) { atOnce[time.Since(begun)]++ })
+			r.Open(h.ID, false, func(leash.Cut) {
+				atOnce[time.Since(begun)]++
+				r.Logged(h.ID, leash.Logged{})
+				r.Closed(h.ID)
+			})
 		}
 		g := &Guard{register: r}
 		if n := g.end(r.Hops(), func(*leash.Hop) string { return "revoked" }); n != many {
