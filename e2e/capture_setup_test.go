@@ -79,7 +79,7 @@ func capturePolicy(site, page, from string) string {
 	return policy("captured",
 		`{name: site, `+peer+`, to: {type: Hosts, hosts: [{names: [site.example, two.example], ports: [`+site+`]}]}, action: Allow}`,
 		`{name: looked, `+peer+`, to: {type: Hosts, hosts: [{names: [looked.example], ports: [`+site+`]}]}, action: Allow, with: {tls: Inspect}}`,
-		`{name: opaque, `+peer+`, to: {type: Hosts, hosts: [{names: [opaque.example], ports: [`+site+`]}]}, action: Allow, with: {tls: Opaque}}`,
+		`{name: opaque, `+peer+`, to: {type: Hosts, hosts: [{names: [opaque.example], ports: [`+site+`]}]}, action: Allow, with: {tls: Opaque, stream: {max: 2s}}}`,
 		`{name: pages, `+peer+`, to: {type: HTTP, http: [{hosts: [site.example], ports: [`+page+`], methods: [GET], paths: ["/open/**"]}]}, action: Allow}`,
 		`{name: inside, `+peer+`, to: {type: HTTP, http: [{hosts: [looked.example], ports: [`+site+`], methods: [GET], paths: ["/open/**"]}]}, action: Allow}`,
 		`{name: agents, to: {type: HTTP, http: [{hosts: [two.example], ports: [`+page+`], methods: [GET], paths: ["/**"]}]}, action: Allow}`)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -24,7 +25,7 @@ func TestCapture(t *testing.T) {
 	t.Parallel()
 	c := newCapturing(t)
 	for name, f := range map[string]func(*testing.T, *capturing){
-		"TLS": capturedTLS, "ends": capturedEnds, "refused TLS": capturedRefused, "inspected": capturedInspected,
+		"TLS": capturedTLS, "ends": capturedEnds, "refused TLS": capturedRefused, "inspected": capturedInspected, "deadline": capturedDeadline,
 		"HTTP": capturedHTTP, "with a token": capturedToken,
 	} {
 		t.Run(name, func(t *testing.T) { f(t, c) })
@@ -162,6 +163,31 @@ func capturedInspected(t *testing.T, c *capturing) {
 	if r.Peer != "127.0.0.1" || r.Parent == (audit.HopID{}) {
 		t.Errorf("recorded %+v", r)
 	}
+}
+
+// capturedDeadline: a tunnel ends when its time is over, whatever flows in it.
+func capturedDeadline(t *testing.T, c *capturing) {
+	s, err := c.connect(t, c.trusting("opaque.example"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if _, err := fmt.Fprint(s, "GET /ticks HTTP/1.1\r\nHost: opaque.example\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	n, err := io.Copy(io.Discard, s)
+	if n == 0 || errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("after %d bytes: %v", n, err)
+	}
+	begun := map[audit.HopID]bool{}
+	for _, r := range c.Records(t) {
+		if r.Kind == audit.KindBegin && r.Host == "opaque.example" {
+			begun[r.Hop] = true
+		}
+	}
+	c.Recorded(t, "a tunnel whose time is over", func(r audit.Record) bool {
+		return r.Kind == audit.KindEnd && r.End == audit.EndExpired && begun[r.Hop]
+	})
 }
 
 // capturedHTTP: plain HTTP is decided request by request, by the one Host that
