@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -54,7 +55,8 @@ func (l *looking) refused(t testing.TB, a knock) answer {
 		w.say(t, "GET "+a.path+" HTTP/1.1\r\nHost: "+a.host+"\r\n\r\n")
 		return read(t, w.hear(t, "GET"))
 	case "inspected", "inspected, by HTTP/2":
-		return l.ask(t, l.client(t, a.form != "inspected", a.token), "GET", strings.TrimSuffix(a.host[:strings.Index(a.host, ":")], ".example"), l.site, a.path)
+		name, _, _ := strings.Cut(a.host, ".")
+		return l.ask(t, l.client(t, a.form != "inspected", a.token), "GET", name, l.site, a.path)
 	case "WebSocket, inspected":
 		c, err := l.inTunnel(t, "site", l.site, a.token, "site.example")
 		if err != nil {
@@ -182,7 +184,7 @@ func (l *looking) curl(t *testing.T, token string) {
 		c := exec.CommandContext(t.Context(), path, append([]string{"-sS", "--max-time", "30", "-x", l.ProxyURL(token)}, args...)...)
 		c.Env = []string{}
 		b, err := c.CombinedOutput()
-		if e, failed := err.(*exec.ExitError); failed {
+		if e, failed := errors.AsType[*exec.ExitError](err); failed {
 			code = e.ExitCode()
 		} else if err != nil {
 			t.Fatal(err)

@@ -23,7 +23,9 @@ func TestWords(t *testing.T) {
 	recorded, err := FromRecord(&audit.Record{
 		Kind: audit.KindDeny, Level: "gateway", Code: denial.NoRule, Gateway: "agents/egress", Listener: "proxy", Surface: "HTTP", Method: "GET",
 		Host: "a.example", Port: 80, Path: "/", Seen: []audit.Field{
-			{Name: "headers.x-tenant", Value: []byte(`"acme"`)}, {Name: "query.project", Value: []byte(`"p"`)}, {Name: "query.other"},
+			{Name: "headers.x-tenant", Value: []byte(`"acme"`)},
+			{Name: "query.project", Value: []byte(`"p"`)},
+			{Name: "query.other"},
 			{Name: audit.FieldOverride, Value: []byte(`"PUT"`)},
 		},
 	})
