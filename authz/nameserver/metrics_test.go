@@ -17,13 +17,22 @@ func TestMetrics(t *testing.T) {
 	} {
 		b.ask(q.client, q.name, dns.TypeA)
 	}
+	outcomes, tried := counted(t, b)
+	if outcomes["answered"] != 2 || outcomes["not_listed"] != 1 || outcomes["stranger"] != 1 || tried != 2 {
+		t.Errorf("counted %v, tried %d", outcomes, tried)
+	}
+}
+
+// counted are the queries of each outcome, and what histograms have seen.
+func counted(t *testing.T, b *bench) (outcomes map[string]float64, tried uint64) {
+	t.Helper()
 	r := prometheus.NewPedanticRegistry()
 	r.MustRegister(b.Pool)
 	families, err := r.Gather()
 	if err != nil {
 		t.Fatal(err)
 	}
-	outcomes, tried := map[string]float64{}, uint64(0)
+	outcomes = map[string]float64{}
 	for _, f := range families {
 		for _, m := range f.GetMetric() {
 			if f.GetName() == "hopgate_dns_queries_total" {
@@ -32,7 +41,11 @@ func TestMetrics(t *testing.T) {
 			tried += m.GetHistogram().GetSampleCount()
 		}
 	}
-	if outcomes["answered"] != 2 || outcomes["not_listed"] != 1 || outcomes["stranger"] != 1 || tried != 2 {
-		t.Errorf("counted %v, tried %d", outcomes, tried)
-	}
+	return outcomes, tried
+}
+
+func strangers(t *testing.T, b *bench) float64 {
+	t.Helper()
+	outcomes, _ := counted(t, b)
+	return outcomes["stranger"]
 }

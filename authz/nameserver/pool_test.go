@@ -379,6 +379,11 @@ func TestSockets(t *testing.T) {
 	if _, _, err := (&dns.Client{Net: "tcp"}).Exchange(query("web.listed.example", dns.TypeA), at.String()); err == nil {
 		t.Error("who is no client any more is answered by TCP")
 	}
+	passedOver(t, b, at)
+	b.Apply([]*nameserver.View{b.view})
+	if m, _, err := (&dns.Client{}).Exchange(query("web.listed.example", dns.TypeA), at.String()); err != nil || told(m) != "NOERROR 198.200.0.1" {
+		t.Errorf("who is a client again: %s, %v", told(m), err)
+	}
 	b.Apply(nil)
 	testenv.Wait(t, "the socket to be closed", func() bool { return len(b.Addresses()) == 0 })
 	free, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(at))
@@ -386,4 +391,27 @@ func TestSockets(t *testing.T) {
 		t.Fatalf("the socket is not given up: %v", err)
 	}
 	free.Close()
+}
+
+// passedOver: who is no client gets nothing back by UDP, not even to what cannot
+// be parsed. The socket is asked until it has counted all as a stranger's.
+func passedOver(t *testing.T, b *bench, at netip.AddrPort) {
+	t.Helper()
+	c, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(at))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	broken := append([]byte{0, 1, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0}, 0xc0, 12, 0, 1, 0, 1) // a name that is within itself
+	plain, err := query("web.listed.example", dns.TypeA).Pack()
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := strangers(t, b)
+	for _, q := range [][]byte{broken, plain} {
+		if _, err := c.Write(q); err != nil {
+			t.Fatal(err)
+		}
+	}
+	testenv.Wait(t, "both packets to be passed over", func() bool { return strangers(t, b) == before+2 })
 }

@@ -63,7 +63,7 @@ func (p *Pool) open(at netip.AddrPort) (*socket, error) {
 		return d
 	}
 	s.both = [2]*dns.Server{
-		serve(&dns.Server{PacketConn: u}),
+		serve(&dns.Server{PacketConn: u, DecorateReader: func(r dns.Reader) dns.Reader { return &ofClients{r, s, p.metrics} }}),
 		serve(&dns.Server{Listener: &clientsOnly{TCPListener: l, socket: s, open: map[netip.Addr]int{}}}),
 	}
 	return s, nil
@@ -82,6 +82,28 @@ func (s *socket) close() {
 		_ = d.ShutdownContext(ctx) // one that ended by itself cannot be told
 	}
 	s.wg.Wait()
+}
+
+// ofClients reads packets of clients. Those of others end here, before they are
+// parsed: the server tells whoever sends it what cannot be parsed that it cannot.
+type ofClients struct {
+	dns.Reader
+	socket  *socket
+	metrics metrics
+}
+
+// ReadUDP returns the next packet: empty, which is passed over, if it is of
+// nobody who is answered.
+func (r *ofClients) ReadUDP(c *net.UDPConn, timeout time.Duration) ([]byte, *dns.SessionUDP, error) {
+	m, from, err := r.Reader.ReadUDP(c, timeout)
+	if err != nil {
+		return nil, nil, err //nolint:wrapcheck // the server looks at what it is
+	}
+	if v := r.socket.view.Load(); v == nil || !v.answers(addrOf(from.RemoteAddr()).Addr()) {
+		r.metrics.count(Stranger)
+		return m[:0], from, nil
+	}
+	return m, from, nil
 }
 
 // clientsOnly lets in connections of clients, some of each.
