@@ -35,7 +35,7 @@ func (k *checker) patterns(at *field.Path, list []string, child string) *pattern
 	if len(list) == 0 {
 		return nil
 	}
-	return newPatterns(list, segments, func(i int, err error) {
+	return newPatterns(list, func(i int, err error) {
 		p := at.Index(i)
 		if child != "" {
 			p = p.Child(child)
@@ -58,7 +58,7 @@ func (k *checker) peers(at *field.Path, list []v1alpha1.PeerMatch) *patterns {
 		}
 		globs, places = append(globs, k.peer(at.Index(i), &list[i])), append(places, i)
 	}
-	return newPatterns(globs, segments, func(i int, err error) { k.invalid(at.Index(places[i]), "%v", err) }).withNets(nets)
+	return newPatterns(globs, func(i int, err error) { k.invalid(at.Index(places[i]), "%v", err) }).withNets(nets)
 }
 
 const spiffeScheme = "spiffe://"

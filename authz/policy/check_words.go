@@ -65,7 +65,7 @@ func (k *checker) word(at *field.Path, root string, in *v1alpha1.WordMatch, seen
 	case v1alpha1.WordExact:
 		w.exact = sorted(list)
 	case v1alpha1.WordGlob:
-		w.globs = newPatterns(list, segments, func(i int, err error) { k.invalid(values.Index(min(i, len(in.Values)-1)), "%v", err) })
+		w.globs = newPatterns(list, func(i int, err error) { k.invalid(values.Index(min(i, len(in.Values)-1)), "%v", err) })
 	default:
 		k.unknown(at.Child("type"), in.Type, v1alpha1.WordExact, v1alpha1.WordGlob)
 	}

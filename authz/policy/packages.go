@@ -10,6 +10,10 @@ import (
 type packageEntry struct {
 	registries []string // one
 	names      *patterns
+	// folded are the names of a Deny or Ask by protocol, as registries fold
+	// them: another spelling of a name is no way round it. nil: an Allow, which
+	// compares canonical names as they are.
+	folded map[string]*patterns
 	// age is how old a release must be; 0: it may be new.
 	age time.Duration
 	// pinned: only what can never be something else.
@@ -42,7 +46,11 @@ func (p *packageEntry) named(e *eval, every bool) truth {
 	if e.q.Action.Method == registry.Index {
 		return truthOf(every)
 	}
-	return e.selects("names", p.names, e.q.Action.Name)
+	name := e.q.Action.Name
+	if names := p.folded[e.t.Provider]; names != nil {
+		return e.selects("names", names, registry.Fold(e.t.Provider, name))
+	}
+	return e.selects("names", p.names, name)
 }
 
 // isPinned holds for what can never be something else. held: all else holds.

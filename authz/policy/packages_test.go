@@ -105,6 +105,57 @@ func TestPackages(t *testing.T) {
 	}
 }
 
+// TestNamesThatCloseAreFolded: a Deny or an Ask closes every spelling that a
+// registry takes for the name; an Allow opens none but the canonical one.
+func TestNamesThatCloseAreFolded(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		protocol, name string
+		closed, open   []string
+	}{
+		{"pypi", "Evil_Pkg", []string{"evil-pkg"}, []string{"evilpkg"}},
+		{"pypi", "Evil..X__*", []string{"evil-x-tools"}, []string{"evil-y"}},
+		{"cargo", "Evil", []string{"evil"}, []string{"evil2"}},
+		{"cargo", "evil_crate", []string{"evil_crate", "evil-crate"}, []string{"evilcrate"}},
+		{"cargo", "evil-*", []string{"evil_x", "evil-x_y"}, []string{"evil"}},
+		{"npm", "jsonstream", []string{"JSONStream", "jsonstream"}, []string{"json-stream"}},
+		{"npm", "@Acme/*", []string{"@acme/x"}, []string{"@acme2/x"}},
+		{"hf", "models/acme/tiny", []string{"models/Acme/Tiny"}, []string{"datasets/acme/tiny"}},
+		{"oci", "Library/Evil", []string{"library/evil"}, []string{"library/evil_"}},
+		{"go", "github.com/Acme/x", []string{"github.com/Acme/x"}, []string{"github.com/acme/x"}},
+	} {
+		t.Run(tc.protocol+" "+tc.name, func(t *testing.T) {
+			t.Parallel()
+			for action, code := range map[string]string{"Deny": "rule_denied", "Ask": "approval_required"} {
+				l := compileAll(t, policyOf(t, "p", `
+- {name: all, to: {type: Packages, packages: [{registry: {name: pypi}}]}, action: Allow}
+- {name: evil, to: {type: Packages, packages: [{registry: {name: pypi}, names: ["`+tc.name+`"]}]}, action: `+action+`}`))
+				target := packageTarget(pypi)
+				target.Provider = tc.protocol
+				v := l.Levels(target)
+				for _, name := range tc.closed {
+					if o := v.Decide(fetch(registry.Artifact, name, surface.Package{}), nil); o.Code != code {
+						t.Errorf("%s: %s gets %q, want %q", action, name, o.Code, code)
+					}
+				}
+				for _, name := range tc.open {
+					if o := v.Decide(fetch(registry.Artifact, name, surface.Package{}), nil); o.Code != "" {
+						t.Errorf("%s: %s gets %q", action, name, o.Code)
+					}
+				}
+			}
+		})
+	}
+	target := packageTarget(pypi)
+	target.Provider = "cargo"
+	l := compileAll(t, policyOf(t, "p", `[{name: r, to: {type: Packages, packages: [{registry: {name: pypi}, names: [my_crate]}]}, action: Allow}]`)).Levels(target)
+	for name, code := range map[string]string{"my_crate": "", "my-crate": "no_rule"} {
+		if o := l.Decide(fetch(registry.Artifact, name, surface.Package{}), nil); o.Code != code {
+			t.Errorf("Allow: %s gets %q, want %q", name, o.Code, code)
+		}
+	}
+}
+
 // A request that lacks something is told so whatever else denies it later by
 // default, and never where a rule denies it.
 func TestWhatIsLackingIsTold(t *testing.T) {

@@ -23,10 +23,10 @@ const (
 )
 
 // newPatterns compiles list; bad is told which are wrong.
-func newPatterns(list []string, sep byte, bad func(i int, err error)) *patterns {
+func newPatterns(list []string, bad func(i int, err error)) *patterns {
 	p := &patterns{text: list}
 	for i, text := range list {
-		g, err := glob.Compile(text, sep)
+		g, err := glob.Compile(text, segments)
 		switch {
 		case err != nil:
 			bad(i, err)

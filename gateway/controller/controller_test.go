@@ -89,7 +89,8 @@ func newRig(t *testing.T) *rig {
 	t.Helper()
 	tr, err := translate.New(translate.Config{
 		BuiltIn: true, AwaitEnvoy: true, LocalKeySet: v1alpha1.KeySet{Type: v1alpha1.KeySetFile, File: "/state/jwks.json"},
-		Policies: translate.PolicyCheckerFunc(func(*v1alpha1.AccessPolicy) []translate.PolicyFinding { return nil }),
+		Policies:    translate.PolicyCheckerFunc(func(*v1alpha1.AccessPolicy) []translate.PolicyFinding { return nil }),
+		PackageName: func(_, name string) (canonical, mend string) { return name, "" },
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -39,6 +39,10 @@ type Config struct {
 	// Policies checks the rules of AccessPolicies. Needed: a policy that nobody
 	// has checked is not accepted.
 	Policies PolicyChecker
+	// PackageName is how a package's name, or a glob over names, is spelled where
+	// requests of a protocol are read; mend says how names are written, where it
+	// can match none. Needed.
+	PackageName func(protocol, name string) (canonical, mend string)
 }
 
 // PolicyChecker looks for what is wrong with a policy beyond its schema, as far
@@ -78,6 +82,9 @@ func (f PolicyFinding) String() string {
 func (c Config) normal() (Config, error) {
 	if c.Policies == nil {
 		return c, errors.New("new translator: no checker of policies")
+	}
+	if c.PackageName == nil {
+		return c, errors.New("new translator: nobody knows names of packages")
 	}
 	if c.BuiltIn && c.LocalKeySet.Type == "" {
 		return c, errors.New("new translator: no key set for the built-in TrustDomain")

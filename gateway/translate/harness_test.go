@@ -42,7 +42,17 @@ func accepting(p *v1alpha1.AccessPolicy) []PolicyFinding {
 }
 
 // plainConfig is that of a source which others answer for too.
-func plainConfig() Config { return Config{Policies: PolicyCheckerFunc(accepting), Folder: "/conf"} }
+func plainConfig() Config {
+	return Config{Policies: PolicyCheckerFunc(accepting), PackageName: spelled, Folder: "/conf"}
+}
+
+// spelled has names in lower case with hyphens, and none with a percent sign.
+func spelled(_, name string) (canonical, mend string) {
+	if strings.Contains(name, "%") {
+		mend = "plainly"
+	}
+	return strings.ToLower(strings.ReplaceAll(name, "_", "-")), mend
+}
 
 // filesConfig is that of a file source.
 func filesConfig() Config {

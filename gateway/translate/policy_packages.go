@@ -2,7 +2,6 @@ package translate
 
 import (
 	"fmt"
-	"strings"
 
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
@@ -26,7 +25,7 @@ func (b *policyBuilder) packages(rule *v1alpha1.AccessRule) (kept []v1alpha1.Pac
 		if f == nil || !permitted {
 			continue
 		}
-		b.checkRegistry(rule.Name, ref, f, &e)
+		b.checkRegistry(rule, ref, f, &e)
 		for _, name := range b.files(rule.Name, ref, f) {
 			other := e
 			other.Registry.Name = name
@@ -65,8 +64,8 @@ func (f *backendFact) protocols() []string {
 }
 
 // checkRegistry holds an entry against what its registry is.
-func (b *policyBuilder) checkRegistry(rule string, ref source.Ref, f *backendFact, e *v1alpha1.PackageMatch) {
-	protocols := f.protocols()
+func (b *policyBuilder) checkRegistry(r *v1alpha1.AccessRule, ref source.Ref, f *backendFact, e *v1alpha1.PackageMatch) {
+	rule, protocols := r.Name, f.protocols()
 	if f.Reason == "" && len(protocols) == 0 {
 		b.unresolved(gatewayv1.RouteReasonInvalidKind, rule, ref.String()+" is no registry: its app protocol says of none")
 		return
@@ -78,14 +77,27 @@ func (b *policyBuilder) checkRegistry(rule string, ref source.Ref, f *backendFac
 		if e.DigestOnly && p != "oci" && p != "hf" {
 			b.refuse("rule %s: digestOnly: %s is of protocol %s, whose requests name no digest: it is for oci and hf", rule, ref, p)
 		}
-		for _, name := range e.Names {
-			if p == "pypi" && name != pythonName(name) {
-				b.warnings = append(b.warnings, fmt.Sprintf("rule %s: names: %s never matches: names of pypi are compared as PEP 503 normalises them (%s)", rule, quote(name), quote(pythonName(name))))
-			}
-		}
+		b.packageNames(r, p, e.Names)
 	}
 	if e.MinimumAge != nil && ref.Kind == kindService {
 		b.refuse("rule %s: minimumAge: it is for XBackends, whose index the gateway can ask: %s is a Service", rule, ref)
+	}
+}
+
+// packageNames holds names against those of a protocol. An Allow compares them as
+// they are; a Deny or Ask folds them, and must not be one that never matches.
+func (b *policyBuilder) packageNames(r *v1alpha1.AccessRule, protocol string, names []string) {
+	allows := r.Action == v1alpha1.ActionAllow
+	for _, name := range names {
+		canonical, mend := b.r.t.cfg.PackageName(protocol, name)
+		switch {
+		case mend != "" && !allows:
+			b.refuse("rule %s: names: %s matches no name of %s: write it %s", r.Name, quote(name), protocol, mend)
+		case mend != "":
+			b.warnings = append(b.warnings, fmt.Sprintf("rule %s: names: %s matches no name of %s: write it %s", r.Name, quote(name), protocol, mend))
+		case allows && canonical != name:
+			b.warnings = append(b.warnings, fmt.Sprintf("rule %s: names: %s never matches: names of %s are spelled otherwise, write %s", r.Name, quote(name), protocol, quote(canonical)))
+		}
 	}
 }
 
@@ -104,16 +116,4 @@ func ageless(protocol string) string {
 	default:
 		return "its indexes do not say when a package was added"
 	}
-}
-
-// pythonName is a glob as PEP 503 would normalise the names that it matches.
-func pythonName(glob string) string {
-	s := strings.ToLower(glob)
-	for _, sign := range []string{"_", "."} {
-		s = strings.ReplaceAll(s, sign, "-")
-	}
-	for strings.Contains(s, "--") {
-		s = strings.ReplaceAll(s, "--", "-")
-	}
-	return s
 }

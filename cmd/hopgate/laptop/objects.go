@@ -4,6 +4,7 @@ import (
 	"net/netip"
 
 	"github.com/hopgate/hopgate/authz/policy"
+	surfaceregistry "github.com/hopgate/hopgate/authz/surface/registry"
 	"github.com/hopgate/hopgate/gateway/api/v1alpha1"
 	"github.com/hopgate/hopgate/gateway/translate"
 )
@@ -24,6 +25,7 @@ func TranslateConfig(jwks []byte, policies translate.PolicyChecker, await bool, 
 		OnStale:           "Report",
 		AwaitEnvoy:        await,
 		Policies:          policies,
+		PackageName:       surfaceregistry.Spelling,
 		Reserved:          reserved,
 	}
 }
