@@ -50,6 +50,7 @@ RouteConfiguration agents/egress/8443 Gateway/agents/egress
 TypedExtensionConfig authz.routes Hopgate//own
 TypedExtensionConfig hold.headers Hopgate//own
 TypedExtensionConfig hold.relay Hopgate//own
+TypedExtensionConfig meter Hopgate//own
 TypedExtensionConfig forward.routes.guard Hopgate//own
 TypedExtensionConfig forward.routes.inside Hopgate//own
 TypedExtensionConfig authz.proxy Hopgate//own
