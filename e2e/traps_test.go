@@ -236,7 +236,17 @@ func TestHalfCloseByHTTP1(t *testing.T) {
 func TestRoutesChangeUnderStreams(t *testing.T) {
 	t.Parallel()
 	m := newMatrix(t, nil, nil)
-	before := m.opened(t, "before")
+	before := m.changed(t, "before")
+	for n := 0; n < unhurt && m.hung(t, &reason{}, before); n++ {
+		before = m.changed(t, fmt.Sprint("before ", n))
+	}
+	m.heldAll(t, before)
+}
+
+// changed opens streams, and has a route and a listener come and go under them.
+func (m *matrix) changed(t *testing.T, name string) []*cell {
+	t.Helper()
+	before := m.opened(t, name)
 	port := testenv.Port(t)
 	m.Write("more.yaml", route("more", "page", "/more")+strings.NewReplacer("name: egress}\nspec", "name: other}\nspec", "${PROXY}", fmt.Sprint(testenv.Port(t)), "${HTTP}", fmt.Sprint(port)).Replace(testgateway.Listeners))
 	m.stage.goOn("more")
@@ -248,5 +258,5 @@ func TestRoutesChangeUnderStreams(t *testing.T) {
 	}
 	testenv.Wait(t, "the route to be gone", func() bool { return more.do(t, m.Gateway).status == 404 })
 	testenv.Wait(t, "the listener to be gone", func() bool { return !serves(port) })
-	m.heldAll(t, before)
+	return before
 }
