@@ -253,7 +253,8 @@ func TestUploadBudgetsInspected(t *testing.T) {
 	port := l.site.port()
 	l.Write("policy.yaml", policy("all",
 		`{name: tunnels, to: {type: Hosts, hosts: [{names: [site.example], ports: [`+port+`]}]}, action: Allow, with: {tls: Inspect}}`,
-		`{name: up, to: {type: HTTP, http: [{hosts: [site.example], ports: [`+port+`], paths: ["/up/**", "/ticks/**"]}]}, action: Allow, `+limits+`}`))
+		`{name: up, to: {type: HTTP, http: [{hosts: [site.example], ports: [`+port+`], paths: ["/up/**", "/ticks/**"]}]}, action: Allow, `+limits+`}`,
+		`{name: free, to: {type: HTTP, http: [{hosts: [site.example], ports: [`+port+`], paths: ["/free/**"]}]}, action: Allow}`))
 	testenv.Wait(t, "the policy to hold", func() bool {
 		return l.ask(t, l.client(t, true, l.Token(agent("first"))), "GET", "site", l.site, "/up/x").status == 200
 	})
@@ -283,6 +284,27 @@ func TestUploadBudgetsInspected(t *testing.T) {
 	go func() { _, _ = io.Copy(io.Discard, c) }()
 	_, _ = io.Copy(c, &zeros{n: 20 << 20}) // it ends in the middle, at some byte
 	l.limited(t, "socket")
+	l.trailers(t)
+}
+
+// trailers do not get through by HTTP/2, whether the body before them said its
+// length, was counted as it came, or is counted by nobody.
+func (l *looking) trailers(t *testing.T) {
+	t.Helper()
+	c := l.client(t, true, l.Token(agent("trailing")))
+	for _, path := range []string{"/up/x", "/free/x"} {
+		for _, length := range []int64{5, -1} {
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, "https://site.example:"+l.site.port()+path, io.NopCloser(strings.NewReader("hello")))
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.ContentLength, req.Trailer = length, http.Header{"X-Behind": {strings.Repeat("x", 20_000)}}
+			want := "site HTTP/2.0 PUT " + path + ": 5 bytes, and trailers with 0"
+			if a := send(t, c, req); a.status != 200 || a.body != want {
+				t.Errorf("length %d: %d %q, want %q", length, a.status, a.body, want)
+			}
+		}
+	}
 }
 
 // limited waits for the end of a hop of an agent, by its budget.

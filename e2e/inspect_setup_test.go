@@ -10,6 +10,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"fmt"
+	"io"
 	"math/big"
 	"net"
 	"net/http"
@@ -111,7 +112,14 @@ func greets(name string) http.HandlerFunc {
 			ticks(w, r)
 			return
 		}
+		n, err := io.Copy(io.Discard, r.Body)
+		if err != nil {
+			return
+		}
 		fmt.Fprintf(w, "%s %s %s %s", name, r.Proto, r.Method, r.URL.Path)
+		if n > 0 {
+			fmt.Fprintf(w, ": %d bytes, and trailers with %d", n, len(r.Trailer.Get("X-Behind")))
+		}
 	}
 }
 

@@ -44,7 +44,7 @@ func (h *Holder) metered(s *side, hop *Hop, m *said) error {
 			return nil
 		}
 		return s.send(passOn(m))
-	case kindRequestTrailers:
+	case kindRequestTrailers: // Envoy takes out all that is in them before they go on
 		return s.send(s.phrases.requestTrailers)
 	default:
 		h.log.Warn("unexpected message on a meter", "kind", m.kind.String())

@@ -51,6 +51,7 @@ TypedExtensionConfig authz.routes Hopgate//own
 TypedExtensionConfig hold.headers Hopgate//own
 TypedExtensionConfig hold.relay Hopgate//own
 TypedExtensionConfig meter Hopgate//own
+TypedExtensionConfig trailers Hopgate//own
 TypedExtensionConfig forward.routes.guard Hopgate//own
 TypedExtensionConfig forward.routes.inside Hopgate//own
 TypedExtensionConfig authz.proxy Hopgate//own

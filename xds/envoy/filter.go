@@ -56,12 +56,12 @@ func chain(sh shape, c cache, s Settings) []Filter {
 	case shapeCaptureTLS:
 		return []Filter{authz(sh, s), target(), holdHeaders(), holdRelay(), meter()}
 	case shapeProxy, shapeCaptureHTTP:
-		return []Filter{authz(sh, s), target(), holdHeaders(), holdRelay(), meter(), proxyForward(cacheGuard, s), proxyForward(cacheInside, s)}
+		return []Filter{authz(sh, s), target(), holdHeaders(), holdRelay(), meter(), trailers(), proxyForward(cacheGuard, s), proxyForward(cacheInside, s)}
 	case shapeInner:
-		return []Filter{authz(sh, s), holdHeaders(), holdRelay(), meter(), forward(sh, c, s)}
+		return []Filter{authz(sh, s), holdHeaders(), holdRelay(), meter(), trailers(), forward(sh, c, s)}
 	case shapeInspect:
-		return []Filter{authz(sh, s), identity(), holdHeaders(), holdRelay(), meter(), forward(sh, c, s)}
+		return []Filter{authz(sh, s), identity(), holdHeaders(), holdRelay(), meter(), trailers(), forward(sh, c, s)}
 	default:
-		return []Filter{authz(sh, s), holdHeaders(), holdRelay(), meter(), forward(sh, cacheGuard, s), forward(sh, cacheInside, s)}
+		return []Filter{authz(sh, s), holdHeaders(), holdRelay(), meter(), trailers(), forward(sh, cacheGuard, s), forward(sh, cacheInside, s)}
 	}
 }

@@ -102,19 +102,19 @@ func TestManagersLeaveStreamsToTheHold(t *testing.T) {
 func TestFilterOrder(t *testing.T) {
 	t.Parallel()
 	want := map[string][]string{
-		"agents/egress/3128@127.0.0.1":       {"authz.proxy", "target", "hold.headers", "hold.relay", "meter", "forward.proxy.guard", "forward.proxy.inside", "envoy.filters.http.router"},
-		"agents/egress/3480@127.0.0.1":       {"authz.capture-http", "target", "hold.headers", "hold.relay", "meter", "forward.proxy.guard", "forward.proxy.inside", "envoy.filters.http.router"},
+		"agents/egress/3128@127.0.0.1":       {"authz.proxy", "target", "hold.headers", "hold.relay", "meter", "trailers", "forward.proxy.guard", "forward.proxy.inside", "envoy.filters.http.router"},
+		"agents/egress/3480@127.0.0.1":       {"authz.capture-http", "target", "hold.headers", "hold.relay", "meter", "trailers", "forward.proxy.guard", "forward.proxy.inside", "envoy.filters.http.router"},
 		"hopgate/capture/agents/egress/3443": {"authz.capture-tls", "target", "hold.headers", "hold.relay", "meter", "envoy.filters.http.router"},
-		"agents/egress/8080@127.0.0.1":       {"authz.routes", "hold.headers", "hold.relay", "meter", "forward.routes.guard", "forward.routes.inside", "envoy.filters.http.router"},
-		"agents/egress/8443@127.0.0.1":       {"authz.routes", "hold.headers", "hold.relay", "meter", "forward.routes.guard", "forward.routes.inside", "envoy.filters.http.router"},
-		"hopgate/canary/proxy":               {"authz.proxy", "target", "hold.headers", "hold.relay", "meter", "forward.proxy.guard", "forward.proxy.inside", "envoy.filters.http.router"},
-		"hopgate/canary/routes":              {"authz.routes", "hold.headers", "hold.relay", "meter", "forward.routes.guard", "forward.routes.inside", "envoy.filters.http.router"},
-		"hopgate/inspect/guard":              {"authz.inner", "hold.headers", "hold.relay", "meter", "forward.inner.guard", "envoy.filters.http.router", "authz.inspect", "identity", "hold.headers", "hold.relay", "meter", "forward.inspect.guard", "envoy.filters.http.router"},
-		"hopgate/inspect/hosts":              {"authz.inner", "hold.headers", "hold.relay", "meter", "forward.inner.guard", "envoy.filters.http.router", "authz.inspect", "identity", "hold.headers", "hold.relay", "meter", "forward.inspect.guard", "envoy.filters.http.router"},
-		"hopgate/inspect/inside":             {"authz.inner", "hold.headers", "hold.relay", "meter", "forward.inner.inside", "envoy.filters.http.router", "authz.inspect", "identity", "hold.headers", "hold.relay", "meter", "forward.inspect.inside", "envoy.filters.http.router"},
-		"hopgate/tunnel/guard":               {"authz.inner", "hold.headers", "hold.relay", "meter", "forward.inner.guard", "envoy.filters.http.router"},
-		"hopgate/tunnel/hosts":               {"authz.inner", "hold.headers", "hold.relay", "meter", "forward.inner.guard", "envoy.filters.http.router"},
-		"hopgate/tunnel/inside":              {"authz.inner", "hold.headers", "hold.relay", "meter", "forward.inner.inside", "envoy.filters.http.router"},
+		"agents/egress/8080@127.0.0.1":       {"authz.routes", "hold.headers", "hold.relay", "meter", "trailers", "forward.routes.guard", "forward.routes.inside", "envoy.filters.http.router"},
+		"agents/egress/8443@127.0.0.1":       {"authz.routes", "hold.headers", "hold.relay", "meter", "trailers", "forward.routes.guard", "forward.routes.inside", "envoy.filters.http.router"},
+		"hopgate/canary/proxy":               {"authz.proxy", "target", "hold.headers", "hold.relay", "meter", "trailers", "forward.proxy.guard", "forward.proxy.inside", "envoy.filters.http.router"},
+		"hopgate/canary/routes":              {"authz.routes", "hold.headers", "hold.relay", "meter", "trailers", "forward.routes.guard", "forward.routes.inside", "envoy.filters.http.router"},
+		"hopgate/inspect/guard":              {"authz.inner", "hold.headers", "hold.relay", "meter", "trailers", "forward.inner.guard", "envoy.filters.http.router", "authz.inspect", "identity", "hold.headers", "hold.relay", "meter", "trailers", "forward.inspect.guard", "envoy.filters.http.router"},
+		"hopgate/inspect/hosts":              {"authz.inner", "hold.headers", "hold.relay", "meter", "trailers", "forward.inner.guard", "envoy.filters.http.router", "authz.inspect", "identity", "hold.headers", "hold.relay", "meter", "trailers", "forward.inspect.guard", "envoy.filters.http.router"},
+		"hopgate/inspect/inside":             {"authz.inner", "hold.headers", "hold.relay", "meter", "trailers", "forward.inner.inside", "envoy.filters.http.router", "authz.inspect", "identity", "hold.headers", "hold.relay", "meter", "trailers", "forward.inspect.inside", "envoy.filters.http.router"},
+		"hopgate/tunnel/guard":               {"authz.inner", "hold.headers", "hold.relay", "meter", "trailers", "forward.inner.guard", "envoy.filters.http.router"},
+		"hopgate/tunnel/hosts":               {"authz.inner", "hold.headers", "hold.relay", "meter", "trailers", "forward.inner.guard", "envoy.filters.http.router"},
+		"hopgate/tunnel/inside":              {"authz.inner", "hold.headers", "hold.relay", "meter", "trailers", "forward.inner.inside", "envoy.filters.http.router"},
 	}
 	got := map[string][]string{}
 	managers(t, func(listener string, m *hcmv3.HttpConnectionManager) {
