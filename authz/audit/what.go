@@ -151,9 +151,12 @@ func phrase(s string) string {
 	return string(b)
 }
 
-// ending says how a hop ended.
+// ending says how a hop ended, and for what where that is not the same.
 func (r *Record) ending() string {
 	parts := []string{Display(string(r.End), nameColumns)}
+	if r.Code != "" && r.Code != string(r.End) {
+		parts = append(parts, "("+Display(r.Code, nameColumns)+")")
+	}
 	if r.Duration > 0 {
 		parts = append(parts, shortDuration(r.Duration))
 	}

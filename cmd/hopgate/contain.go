@@ -31,7 +31,7 @@ const kindsHelp = `
   subject NAME   every transaction for a user or a system
   txn ID         every hop of a transaction
   token NAME     one token, by its name in records: 16 hexadecimal digits
-  peer SPIFFE    a workload, by the SPIFFE ID of its connections`
+  peer NAME      a workload, by its SPIFFE ID, or the address it was captured from`
 
 func newRevoke() *cobra.Command {
 	var f orderFlags

@@ -46,7 +46,7 @@ chain of actors.`),
 	fl.StringVar(&f.Agent, "agent", "", "streams of this agent, and of those that act for it")
 	fl.StringVar(&f.Subject, "subject", "", "streams for this subject")
 	fl.StringVar(&f.Txn, "txn", "", "streams of this transaction")
-	fl.StringVar(&f.Peer, "peer", "", "streams of this workload, by its SPIFFE ID")
+	fl.StringVar(&f.Peer, "peer", "", "streams of this workload, by its SPIFFE ID, or the address that it was captured from")
 	fl.StringVar(&f.Token, "token", "", "streams that stand on this token, by its name in records")
 	fl.StringVar(&f.Rule, "rule", "", "streams that this rule allowed")
 	fl.StringVar(&f.Domain, "trust-domain", "", "streams of this trust domain, NAMESPACE/NAME")
