@@ -3,6 +3,7 @@ package check
 import (
 	"fmt"
 	"math"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -62,13 +63,27 @@ func (w *work) unpaid(r *budget.Refusal) bool {
 func (w *work) principal() budget.Principal {
 	c := w.hop.Claims
 	if c == nil {
-		return budget.Principal{Kind: budget.Peer, Value: strings.Clone(w.hop.Peer)}
+		return budget.Principal{Kind: budget.Peer, Value: siteOf(w.hop.Peer)}
 	}
 	p := budget.Principal{Kind: budget.Agent, Domain: c.Domain.String(), Value: c.Agent}
 	if c.Agent == "" {
 		p.Kind, p.Value = budget.Subject, c.Subject
 	}
 	return p
+}
+
+// siteOf is the peer that budgets count for: of one that is known by an IPv6
+// address its /64, in which a host has as many addresses as it likes.
+func siteOf(peer string) string {
+	a, err := netip.ParseAddr(peer)
+	if err != nil || !a.Is6() {
+		return strings.Clone(peer)
+	}
+	p, err := a.Prefix(64)
+	if err != nil {
+		return strings.Clone(peer)
+	}
+	return p.String()
 }
 
 func (w *work) limits(budgets []*policy.Budget) []budget.Limit {
