@@ -86,7 +86,7 @@ func (d *demo) revoke(ctx context.Context, p *pair) error {
 	if err := d.ask(ctx, p, "revoked", "never"); err != nil {
 		return err
 	}
-	return d.recorded(ctx, p.txn, ends{tool: audit.EndRevoked, socket: audit.EndRevoked})
+	return d.recorded(ctx, p.txn, ends{tool: audit.EndRevoked, socket: audit.EndRevoked, hops: 3})
 }
 
 func (d *demo) quarantine(ctx context.Context) error {
@@ -112,7 +112,7 @@ func (d *demo) quarantine(ctx context.Context) error {
 	if err := d.ask(ctx, p, "", ""); err != nil {
 		return err
 	}
-	return d.recorded(ctx, p.txn, ends{tool: audit.EndQuarantined, socket: audit.EndQuarantined})
+	return d.recorded(ctx, p.txn, ends{tool: audit.EndQuarantined, socket: audit.EndQuarantined, hops: 4})
 }
 
 // refuse has a rule no longer allow the WebSocket, while the tool's stream goes
@@ -149,7 +149,7 @@ func (d *demo) refuse(ctx context.Context) error {
 	d.show("operator", "puts it back")
 	p.tool.Leave()
 	d.show("agent", "tool: %d events, %s", p.tool.Heard().Pieces, p.tool.Heard().How)
-	if err := d.recorded(ctx, p.txn, ends{tool: audit.EndClientLeft, socket: audit.EndRefused}); err != nil {
+	if err := d.recorded(ctx, p.txn, ends{tool: audit.EndClientLeft, socket: audit.EndRefused, hops: 3}); err != nil {
 		return err
 	}
 	return allowed(ctx, p)
@@ -164,7 +164,7 @@ func (d *demo) lapse(ctx context.Context) error {
 	if err := d.both(ctx, p, told{"expired", "after_renewal"}, expiring(p)); err != nil {
 		return err
 	}
-	return d.recorded(ctx, p.txn, ends{tool: audit.EndExpired, socket: audit.EndExpired})
+	return d.recorded(ctx, p.txn, ends{tool: audit.EndExpired, socket: audit.EndExpired, hops: 2})
 }
 
 // expiring is for an end that is the token's.
@@ -210,5 +210,5 @@ func (d *demo) lapseAgain(ctx context.Context, p *pair) error {
 	if err := d.both(ctx, p, told{"expired", "after_renewal"}, expiring(p)); err != nil {
 		return err
 	}
-	return d.recorded(ctx, p.txn, ends{tool: audit.EndExpired, socket: audit.EndExpired, changes: 2})
+	return d.recorded(ctx, p.txn, ends{tool: audit.EndExpired, socket: audit.EndExpired, changes: 2, hops: 3})
 }
