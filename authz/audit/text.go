@@ -44,7 +44,7 @@ func Display(s string, columns int) string {
 	if columns > 0 {
 		inside = max(columns-2, 1)
 	}
-	b, _ := formShow.append([]byte{'"'}, s, inside)
+	b, _ := formShow.append([]byte{'"'}, s, inside) // that it is cut is shown in it
 	return string(append(b, '"'))
 }
 

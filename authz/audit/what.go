@@ -147,7 +147,7 @@ func (r *Record) why() string {
 // phrase shows a sentence without quoting all of it: what could deceive is
 // escaped as everywhere.
 func phrase(s string) string {
-	b, _ := formShow.append(nil, strings.ReplaceAll(s, `"`, "'"), whyColumns)
+	b, _ := formShow.append(nil, strings.ReplaceAll(s, `"`, "'"), whyColumns) // that it is cut is shown in it
 	return string(b)
 }
 

@@ -80,7 +80,7 @@ func (e *end) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "text/event-stream")
-	_, _ = io.WriteString(w, beginning)
+	_, _ = io.WriteString(w, beginning)       // nor does it need this
 	_ = http.NewResponseController(w).Flush() // and neither does it here
 	<-r.Context().Done()
 }

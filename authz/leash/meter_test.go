@@ -67,14 +67,20 @@ func TestMeterCountsBeforeItPasses(t *testing.T) {
 		m.says <- upload("1", true)
 		m.want(t, "go on", `up "12345" false`, `up "" false`)
 		held.want(t, "go on", "403 hop_limit budget_exhausted content-type=text/plain")
-		for _, h := range []*hold{m, held} {
-			if err := h.close(); err != nil {
-				t.Error(err)
-			}
-		}
+		closeAll(t, m, held)
 		r.Logged(hop.ID, Logged{Details: "hop_limit"})
 		r.wantEnds(t, audit.EndLimit)
 	})
+}
+
+// closeAll has Envoy close side streams, in this order.
+func closeAll(t *testing.T, all ...*hold) {
+	t.Helper()
+	for _, h := range all {
+		if err := h.close(); err != nil {
+			t.Error(err)
+		}
+	}
 }
 
 // TestMeterPassesToTheEnd: a body and its trailers.
@@ -95,11 +101,7 @@ func TestMeterPassesToTheEnd(t *testing.T) {
 		if diff := cmp.Diff([]uint64{5}, p.saw); diff != "" {
 			t.Errorf("what Envoy counted differs (-want +got):\n%s", diff)
 		}
-		for _, h := range []*hold{m, held} {
-			if err := h.close(); err != nil {
-				t.Error(err)
-			}
-		}
+		closeAll(t, m, held)
 		r.Logged(hop.ID, Logged{Details: "via_upstream"})
 		r.wantEnds(t, audit.EndDone)
 	})
