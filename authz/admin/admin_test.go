@@ -25,7 +25,9 @@ import (
 	"github.com/hopgate/hopgate/internal/testenv"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m,
+		// A connection that the server closes early lingers for half a second.
+		goleak.IgnoreAnyFunction("net/http.(*conn).closeWriteAndWait")) }
 
 func now() time.Time { return time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC) }
 
