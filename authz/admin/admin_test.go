@@ -25,9 +25,10 @@ import (
 	"github.com/hopgate/hopgate/internal/testenv"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m,
-		// A connection that the server closes early lingers for half a second.
-		goleak.IgnoreAnyFunction("net/http.(*conn).closeWriteAndWait")) }
+func TestMain(m *testing.M) {
+	// A connection that the server closes early lingers for half a second.
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("net/http.(*conn).closeWriteAndWait"))
+}
 
 func now() time.Time { return time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC) }
 
