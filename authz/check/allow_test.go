@@ -166,10 +166,10 @@ func TestMetadata(t *testing.T) {
 		want map[string]string
 	}{
 		{"a route", page(), map[string]string{"hold": "headers"}},
-		{"a tunnel", tunnel("api.example:443"), map[string]string{"hold": "headers", "mode": "guard", "host": "api.example", "port": "443"}},
-		{"a tunnel to the operator's host", tunnel("web.example:8443"), map[string]string{"hold": "headers", "mode": "hosts", "host": "web.example", "port": "8443", "cluster": "host/web/8443"}},
-		{"an opaque tunnel", tunnel("raw.example:5432"), map[string]string{"hold": "headers", "mode": "guard-opaque", "host": "raw.example", "port": "5432"}},
-		{"absolute-form", absolute("api.example"), map[string]string{"hold": "headers", "mode": "guard", "host": "api.example", "port": "80"}},
+		{"a tunnel", tunnel("api.example:443"), map[string]string{"hold": "headers", "mode": "guard", "host": "api.example", "port": "443", "tunnel": "ID"}},
+		{"a tunnel to the operator's host", tunnel("web.example:8443"), map[string]string{"hold": "headers", "mode": "hosts", "host": "web.example", "port": "8443", "cluster": "host/web/8443", "tunnel": "ID"}},
+		{"an opaque tunnel", tunnel("raw.example:5432"), map[string]string{"hold": "headers", "mode": "guard-opaque", "host": "raw.example", "port": "5432", "tunnel": "ID"}},
+		{"absolute-form", absolute("api.example"), map[string]string{"hold": "headers", "mode": "guard", "host": "api.example", "port": "80", "pool": "POOL"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
@@ -181,6 +181,12 @@ func TestMetadata(t *testing.T) {
 			}
 			if !id.MatchString(got["hop_id"]) {
 				t.Errorf("hop id %q", got["hop_id"])
+			}
+			if got[wire.MetaTunnel] == got["hop_id"] {
+				got[wire.MetaTunnel] = "ID"
+			}
+			if got[wire.MetaPool] != "" {
+				got[wire.MetaPool] = "POOL"
 			}
 			delete(got, "hop_id")
 			if diff := cmp.Diff(tc.want, got); diff != "" {

@@ -74,15 +74,15 @@ func (s *Service) sayAllow(w *work) {
 	if own {
 		remove = append(remove, headerAuthorization)
 	}
-	var metaTo [7]Pair
-	w.answer.Allow(set, remove, w.metadata(metaTo[:0]))
+	var metaTo [8]Pair
+	w.answer.Allow(set, remove, s.metadata(w, metaTo[:0]))
 }
 
 // milliseconds is a deadline as Envoy reads it: whole, at least 1.
 func milliseconds(d time.Duration) string { return strconv.FormatInt(max(1, d.Milliseconds()), 10) }
 
 // metadata is what filters and routes behind Check go by.
-func (w *work) metadata(ps []Pair) []Pair {
+func (s *Service) metadata(w *work, ps []Pair) []Pair {
 	ps = append(ps, Pair{wire.MetaHopID, w.name}, Pair{wire.MetaHold, w.verdict.Hold})
 	if w.verdict.Meters(&w.hop) {
 		ps = append(ps, Pair{wire.MetaMeter, wire.MeterYes})
@@ -101,6 +101,12 @@ func (w *work) metadata(ps []Pair) []Pair {
 		Pair{wire.MetaHost, w.dest.DialHost()}, Pair{wire.MetaPort, strconv.Itoa(int(w.dest.Port))})
 	if w.way.Cluster != "" {
 		ps = append(ps, Pair{wire.MetaCluster, w.way.Cluster})
+	}
+	switch {
+	case w.req.Method == http.MethodConnect:
+		ps = append(ps, Pair{wire.MetaTunnel, w.name})
+	case !w.hop.Target.Entry.InTunnel():
+		ps = append(ps, Pair{wire.MetaPool, s.pool(w)})
 	}
 	return ps
 }

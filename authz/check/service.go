@@ -3,6 +3,7 @@ package check
 import (
 	"context"
 	"errors"
+	"hash/maphash"
 	"io"
 	"log/slog"
 	"sync"
@@ -115,6 +116,8 @@ type Service struct {
 	// redirects are where answers have led to.
 	redirects redirects
 	renewing  sync.WaitGroup
+	// pools names connections, as nobody else can.
+	pools maphash.Seed
 	// canaries are those that the register has.
 	canaries atomic.Int64
 }
@@ -128,7 +131,7 @@ func New(cfg Config) (*Service, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Service{cfg: cfg, codes: denial.NewCodes(), counters: newCounters()}
+	s := &Service{cfg: cfg, codes: denial.NewCodes(), counters: newCounters(), pools: maphash.MakeSeed()}
 	s.works.New = func() any { return new(work) }
 	return s, nil
 }

@@ -63,11 +63,12 @@ func discoverBy(c *clusterv3.Cluster, k cache, s Settings) {
 }
 
 // How long a connection is kept that nobody uses. What goes through a proxy
-// has a pool for each hop (see hashable), so that nobody ever will: what is
-// reached that way alone is given up soon, and a name, which may be, sooner than
-// the hour that Envoy would keep it.
+// has a pool for each tunnel, and for each caller of requests (see hashable), so
+// that soon nobody ever will: it is given up before servers do that wait for five
+// seconds, as many do, and a name, which routes lead to as well, sooner than the
+// hour that Envoy would keep it.
 const (
-	idleOfHop  = 5 * time.Second
+	idleOfHop  = 4 * time.Second
 	idleOfName = time.Minute
 )
 

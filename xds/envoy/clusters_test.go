@@ -178,8 +178,8 @@ func TestClusterByKind(t *testing.T) {
 	}
 }
 
-// TestIdleConnectionsGo: a hop through a proxy has a pool of its own, and what is
-// left in it is of no use to anybody.
+// TestIdleConnectionsGo: what goes through a proxy has pools of its own, and what
+// is left in them is soon of no use to anybody.
 func TestIdleConnectionsGo(t *testing.T) {
 	t.Parallel()
 	idle := func(c *clusterv3.Cluster) time.Duration {
@@ -190,7 +190,7 @@ func TestIdleConnectionsGo(t *testing.T) {
 		return o.GetCommonHttpProtocolOptions().GetIdleTimeout().AsDuration()
 	}
 	for kind, want := range map[graph.BackendKind]time.Duration{
-		graph.BackendEndpoints: 0, graph.BackendAddresses: 5 * time.Second, graph.BackendName: time.Minute,
+		graph.BackendEndpoints: 0, graph.BackendAddresses: 4 * time.Second, graph.BackendName: time.Minute,
 	} {
 		for _, p := range []graph.Protocol{graph.ProtocolHTTP1, graph.ProtocolHTTP2, graph.ProtocolAuto} {
 			c, err := Cluster(&graph.Backend{Name: "b", Kind: kind, Protocol: p, Hostname: "x.example", Port: 443, TLS: &graph.BackendTLS{ServerName: "x.example"}}, testSettings())
@@ -203,7 +203,7 @@ func TestIdleConnectionsGo(t *testing.T) {
 		}
 	}
 	for _, k := range []cache{cacheGuard, cacheInside} {
-		if got := idle(directCluster(k, testSettings())); got != 5*time.Second {
+		if got := idle(directCluster(k, testSettings())); got != 4*time.Second {
 			t.Errorf("%s: idle for %s", k, got)
 		}
 	}

@@ -8,9 +8,10 @@ import (
 	"github.com/hopgate/hopgate/gateway/api/wire"
 )
 
-// hashable makes a filter state object part of the pool key towards an
-// internal listener. Without it a tunnel is handed the connection, and so the
-// state, of another one.
+// hashable makes a filter state object part of the pool key, towards an
+// internal listener and towards anybody else. Without it a tunnel is handed the
+// connection, and so the state, of another one, and a request a connection that
+// another caller's bytes have been on.
 const hashable = "envoy.hashable_string"
 
 // target hands on what Check canonicalised: that is dialled, never what the
@@ -18,7 +19,8 @@ const hashable = "envoy.hashable_string"
 func target() Filter {
 	host, port := metadata(wire.MetaHost), metadata(wire.MetaPort)
 	return Filter{Name: "target", Config: &setstatev3.Config{OnRequestHeaders: []*statev3.FilterStateValue{
-		stateValue(wire.StateHop, hashable, metadata(wire.MetaHopID)),
+		stateValue(wire.StateHop, hashable, metadata(wire.MetaTunnel)),
+		stateValue(wire.StatePool, hashable, metadata(wire.MetaPool)),
 		stateValue(wire.StateTarget, hashable, host+":"+port),
 		stateValue(wire.StateHost, hashable, host),
 		stateValue("envoy.upstream.dynamic_host", "", host),

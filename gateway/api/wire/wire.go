@@ -23,6 +23,12 @@ const (
 	MetaPort = "port"
 	// MetaCluster is the cluster to dial with ModeHosts.
 	MetaCluster = "cluster"
+	// MetaTunnel is the hop's id again where the hop is a tunnel: it crosses to
+	// what is inside.
+	MetaTunnel = "tunnel"
+	// MetaPool names, where the hop is a request, the connections that it may use:
+	// those of the same name, to the same target.
+	MetaPool = "pool"
 )
 
 // Values of MetaHold. A missing or odd value means HoldHeaders.
@@ -82,6 +88,7 @@ const (
 // them are hashable strings, or concurrent tunnels would get each other's.
 const (
 	StateHop    = "hopgate.hop"
+	StatePool   = "hopgate.pool"
 	StateTarget = "hopgate.target"
 	StateHost   = "hopgate.host"
 )
