@@ -129,6 +129,7 @@ func (k *checker) http(at *field.Path, in *v1alpha1.HTTPMatch) httpEntry {
 		paths: k.patterns(at.Child("paths"), in.Paths, ""),
 		hosts: k.hosts(at.Child("hosts"), in.Hosts),
 		words: k.words(at, in),
+		keeps: k.slashes(at, in),
 	}
 	if len(in.Methods) > 0 {
 		h.methods = sorted(in.Methods)

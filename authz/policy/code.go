@@ -50,6 +50,9 @@ const (
 	CodeReleaseTooNew = "release_too_new"
 	// CodeDigestRequired: a rule allows it by its digest.
 	CodeDigestRequired = "digest_required"
+	// CodeBadPath: a rule would allow it if it kept encoded slashes, or if the
+	// path had none.
+	CodeBadPath = "bad_path"
 	// CodeUnmatched: the effect is Neutral, and the Gateway's setting of that
 	// name decides.
 	CodeUnmatched = "unmatched"

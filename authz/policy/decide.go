@@ -56,6 +56,7 @@ type decision struct {
 
 func (d *decision) run() {
 	d.out.Effect = Neutral
+	d.undo()
 	for i := range d.l.list {
 		d.level(&d.l.list[i])
 	}
@@ -103,6 +104,9 @@ func (d *decision) candidates(v *level, allow bool, counted, reported *tally) {
 		found = v.x.everything(d.e.q.Action.Kind, allow)
 	} else {
 		found = v.collect(d.e.q, allow, d.buf[:0])
+		if d.e.undone != nil {
+			found = v.collect(d.e.undone, allow, found)
+		}
 		slices.SortFunc(found, comparePostings)
 		found = slices.Compact(found)
 	}
@@ -145,7 +149,7 @@ func (x *index) everything(kind v1alpha1.SurfaceType, allow bool) []posting {
 // judge counts what one rule says.
 func (d *decision) judge(r *rule, entries []posting, t *tally) {
 	d.watch()
-	result := r.eval(&d.e, entries)
+	result := d.read(r, entries)
 	d.traceRule(r, result, "")
 	if d.e.reached {
 		d.out.seen.add(r.fields)
@@ -166,10 +170,18 @@ func (d *decision) judge(r *rule, entries []posting, t *tally) {
 		t.asked.offer(tallied{r: r})
 	case r.allows():
 		t.allowed.offer(tallied{r: r})
-		t.duties.add(&r.duties)
-		if code := r.duties.exceeded(d.e.q.Action); code != "" {
-			t.broken.offer(tallied{r: r, code: code})
-		}
+		d.bind(r, t)
+	}
+	if result != yes && d.matchesUndone(r, entries) {
+		d.bind(r, t)
+	}
+}
+
+// bind takes what an Allow rule asks of what it allows.
+func (d *decision) bind(r *rule, t *tally) {
+	t.duties.add(&r.duties)
+	if code := r.duties.exceeded(d.e.q.Action); code != "" {
+		t.broken.offer(tallied{r: r, code: code})
 	}
 }
 

@@ -64,7 +64,7 @@ func TestCodesAreDenials(t *testing.T) {
 	for _, code := range []string{
 		CodeNoRule, CodeRuleDenied, CodeRuleError, CodePolicyRejected, CodeApprovalRequired,
 		CodeLimitExceeded, CodeLimitMissing, CodeUnmatched,
-		CodeReleaseAgeUnknown, CodeReleaseTooNew, CodeDigestRequired,
+		CodeReleaseAgeUnknown, CodeReleaseTooNew, CodeDigestRequired, CodeBadPath,
 	} {
 		if !known[code] {
 			t.Errorf("%s is no denial", code)

@@ -5,7 +5,9 @@ import "github.com/hopgate/hopgate/gateway/api/wire"
 // eval is the work on one Question at one target. It is a part of a decision.
 type eval struct {
 	q *Question
-	t *wire.Target
+	// undone is q to who undoes the encoded slashes of its path; nil: it has none.
+	undone *Question
+	t      *wire.Target
 	// act is made when the first condition is run.
 	act *activation
 	// fault is the first thing that could not be judged in the rule at hand.

@@ -94,7 +94,7 @@ func (p *packageEntry) isOld(e *eval, held bool) truth {
 // lacks notes what a request lacks to match an entry that it matches in all
 // else: of several, what is looked up comes first.
 func (e *eval) lacks(code string) {
-	order := []string{CodeReleaseAgeUnknown, CodeReleaseTooNew, CodeDigestRequired}
+	order := []string{CodeReleaseAgeUnknown, CodeReleaseTooNew, CodeDigestRequired, CodeBadPath}
 	for _, c := range order {
 		if e.lack == c {
 			return

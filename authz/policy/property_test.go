@@ -52,7 +52,7 @@ func TestIndexIsLinear(t *testing.T) {
 			t.Errorf("%v only %d times", e, effects[e])
 		}
 	}
-	for _, code := range []string{CodeNoRule, CodeRuleDenied, CodeRuleError, CodePolicyRejected, CodeLimitExceeded, CodeLimitMissing} {
+	for _, code := range []string{CodeNoRule, CodeRuleDenied, CodeRuleError, CodePolicyRejected, CodeLimitExceeded, CodeLimitMissing, CodeBadPath} {
 		if codes[code] < 5 {
 			t.Errorf("%s only %d times", code, codes[code])
 		}

@@ -118,7 +118,7 @@ func (r random) duties(kind v1alpha1.SurfaceType) *v1alpha1.RuleDuties {
 	if kind == v1alpha1.SurfaceTools {
 		d.DenyAs = pick(r, "", v1alpha1.DenyAsResult)
 	}
-	if r.maybe(2) {
+	if !r.maybe(4) {
 		n := int64(r.IntN(6))
 		d.Limits = &v1alpha1.LimitDuty{RequestBytes: &n}
 	}
@@ -137,7 +137,8 @@ func (r random) to() v1alpha1.RuleTo {
 		}}}
 	case 2:
 		return v1alpha1.RuleTo{Type: v1alpha1.SurfaceHTTP, HTTP: []v1alpha1.HTTPMatch{{
-			Hosts: r.some("*.example", "**.example", "a.example"), Ports: r.ports(), Methods: r.some("GET", "POST"), Paths: r.some("/a", "/a/*", "/**/b"),
+			Hosts: r.some("*.example", "**.example", "a.example"), Ports: r.ports(), Methods: r.some("GET", "POST"), Paths: r.some("/a", "/a/*", "/**/b", "/a%2F*"),
+			EncodedSlashes: pick(r, "", "", v1alpha1.EncodedSlashesRefuse, v1alpha1.EncodedSlashesKeep, v1alpha1.EncodedSlashesKeep),
 		}}}
 	}
 	to := v1alpha1.RuleTo{Type: v1alpha1.SurfaceTools}
@@ -211,7 +212,7 @@ func (r random) question() *Question {
 func (r random) action() *surface.Action {
 	a := &surface.Action{
 		Host: pick(r, "a.example", "b.a.example", "other.test", "192.0.2.1"), Port: pick[uint16](r, 80, 443),
-		Path: pick(r, "/a", "/a/x", "/x/b"), RequestBytes: int64(r.IntN(7)) - 1, OnRoute: r.maybe(2),
+		Path: pick(r, "/a", "/a/x", "/x/b", "/a%2Fx", "/a/x%2Fb"), RequestBytes: int64(r.IntN(5)) - 1, OnRoute: r.maybe(2),
 	}
 	switch r.IntN(6) {
 	case 0:

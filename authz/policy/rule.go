@@ -64,6 +64,9 @@ func (r *rule) eval(e *eval, entries []posting) truth {
 func (r *rule) conditions(e *eval, t truth) truth {
 	for i, c := range r.when {
 		holds := e.condition(i, c)
+		if e.undone != nil && r.allows() && c.readsPath() {
+			holds = holds.and(e.conditionUndone(i, c))
+		}
 		if holds != yes {
 			e.lack = ""
 		}

@@ -135,6 +135,9 @@ type httpEntry struct {
 	methods []string // sorted; nil: any
 	paths   *patterns
 	words   []word
+	// keeps: encoded slashes are a part of their segment. Without it, an Allow
+	// matches no path that has one.
+	keeps bool
 }
 
 func (h *httpEntry) eval(e *eval, every bool) truth {
@@ -154,12 +157,15 @@ func (h *httpEntry) eval(e *eval, every bool) truth {
 		return no
 	}
 	if h.paths != nil {
-		if t = t.and(e.selects("paths", h.paths, a.Path)); e.settled(t) {
+		if t = t.and(h.path(e, every)); e.settled(t) {
 			return no
 		}
 	}
 	e.reached = e.reached || t == yes
-	return t.and(h.wordsHold(e, every))
+	if t = t.and(h.wordsHold(e, every)); e.settled(t) {
+		return no
+	}
+	return t.and(h.slashes(e, every, t == yes))
 }
 
 // hostEntry matches CONNECT and TLS destinations.

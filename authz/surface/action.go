@@ -22,7 +22,8 @@ type Action struct {
 	// Host header, and the listener's port.
 	Host string
 	Port uint16
-	// Path is the request's path without its query.
+	// Path is the request's path without its query. An encoded slash in it, of
+	// HTTP alone, is %2F.
 	Path string
 	// Override is another method that the request asks for, of servers that
 	// would listen to that: it does what either does. Empty: none.

@@ -137,6 +137,50 @@ func FuzzCanonicalPath(f *testing.F) {
 	})
 }
 
+// FuzzKeptPath: what is kept is sound to each who reads it: to who undoes
+// encoded slashes, and to who does not.
+func FuzzKeptPath(f *testing.F) {
+	for _, r := range testcorpus.Rows(f) {
+		if len(r.Path) < 1000 {
+			f.Add(r.Path)
+		}
+	}
+	for _, s := range []string{"/a%2Fb", "/a%2f%2e./b", "/%2fa", "/a%2f", "/a%252fb", "/a%2f/b", "/a%2fb%5c", "/a%2fb?%2f", "/a%2F.%2Fb/"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		plain, plainErr := egress.CanonicalPath(s)
+		p, err := egress.KeptPath(s)
+		switch {
+		case err != nil:
+			reasonOf(t, err)
+			if plainErr == nil {
+				t.Fatalf("%q is %q, and refused where slashes are kept: %v", s, plain, err)
+			}
+			return
+		case plainErr == nil && plain != p:
+			t.Fatalf("%q is %q, and %q where slashes are kept", s, plain, p)
+		case (plainErr == nil) == strings.Contains(p, "%2F") || strings.Contains(p, "%2f"):
+			t.Fatalf("%q is kept as %q, and without slashes %q, %v", s, p, plain, plainErr)
+		}
+		if again, err := egress.KeptPath(p); again != p || err != nil {
+			t.Fatalf("%q is %q, which is read as %q, %v", s, p, again, err)
+		}
+		undone := strings.ReplaceAll(p, "%2F", "/")
+		if again, err := egress.CanonicalPath(undone); again != undone || err != nil {
+			t.Fatalf("%q is %q, and to who undoes its slashes %q, which is read as %q, %v", s, p, undone, again, err)
+		}
+		if strings.HasSuffix(p, "%2F") {
+			t.Fatalf("%q is %q, which ends in an empty segment to who undoes its slashes", s, p)
+		}
+		raw, _, _ := strings.Cut(s, "?")
+		want, err := url.PathUnescape(raw)
+		if got, err2 := url.PathUnescape(p); err != nil || err2 != nil || got != want {
+			t.Fatalf("%q is kept as %q, which decodes to %q and not %q (%v, %v)", s, p, got, want, err, err2)
+		}
+	})
+}
+
 func FuzzClassify(f *testing.F) {
 	for _, s := range []string{"127.0.0.1", "169.254.169.254", "8.8.8.8"} {
 		a := netip.MustParseAddr(s).As4()

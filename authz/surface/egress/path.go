@@ -18,7 +18,17 @@ const maxPath = 4096
 // in upper case (RFC 3986 section 6.2.2). So /a%2Bb and /a+b are one path to a
 // rule, which no spelling gets past. The query is data: it is only held to be
 // bytes that a request line can have. The error is a *Refusal.
-func CanonicalPath(target string) (string, error) {
+func CanonicalPath(target string) (string, error) { return readPath(target, `/\?#`) }
+
+// KeptPath is CanonicalPath, but that encoded slashes are kept: each stays a
+// part of its segment, and is written %2F. Some server undoes them all the same,
+// so that the path must be sound to him too: whichever slashes it is cut at, no
+// segment is empty or of dots, and none that is encoded ends it. The error is
+// a *Refusal.
+func KeptPath(target string) (string, error) { return readPath(target, `\?#`) }
+
+// readPath refuses the encoding of delimiters, besides what CanonicalPath says.
+func readPath(target, delimiters string) (string, error) {
 	path, query, _ := strings.Cut(target, "?")
 	switch {
 	case path == "" || path[0] != '/':
@@ -34,14 +44,32 @@ func CanonicalPath(target string) (string, error) {
 		return "", err
 	}
 	if escapes {
-		if path, err = decodePath(path); err != nil {
+		if path, err = decodePath(path, delimiters); err != nil {
 			return "", err
 		}
 	}
 	if err := checkSegments(path); err != nil {
 		return "", err
 	}
+	if err := checkKept(path); err != nil {
+		return "", err
+	}
 	return path, nil
+}
+
+// encodedSlash is one as canonical paths have it.
+const encodedSlash = "%2F"
+
+// checkKept is checkSegments to who undoes encoded slashes.
+func checkKept(path string) error {
+	switch {
+	case !strings.Contains(path, encodedSlash):
+		return nil
+	case strings.HasSuffix(path, encodedSlash):
+		return refuse(ReasonEmptySegment)
+	default:
+		return checkSegments(strings.ReplaceAll(path, encodedSlash, "/"))
+	}
 }
 
 func checkQuery(query string) error {
@@ -86,7 +114,7 @@ func plain(c byte) bool {
 
 // decodePath undoes the encoding of what is plain and writes the rest in upper
 // case.
-func decodePath(path string) (string, error) {
+func decodePath(path, delimiters string) (string, error) {
 	out := make([]byte, 0, len(path))
 	raw := make([]byte, 0, len(path)) // fully decoded
 	for i := 0; i < len(path); i++ {
@@ -99,7 +127,7 @@ func decodePath(path string) (string, error) {
 		if !ok {
 			return "", refuse(ReasonEscape)
 		}
-		if err := checkDecoded(b); err != nil {
+		if err := checkDecoded(b, delimiters); err != nil {
 			return "", err
 		}
 		raw = append(raw, b)
@@ -142,9 +170,9 @@ func hexDigit(c byte) (byte, bool) {
 }
 
 // checkDecoded refuses what would be another path once decoded.
-func checkDecoded(c byte) error {
+func checkDecoded(c byte, delimiters string) error {
 	switch {
-	case c < ' ' || c == 0x7F || strings.IndexByte(`/\?#`, c) >= 0:
+	case c < ' ' || c == 0x7F || strings.IndexByte(delimiters, c) >= 0:
 		return refuse(ReasonDelimiter)
 	case c == '%':
 		return refuse(ReasonDouble)

@@ -53,3 +53,47 @@ func TestCanonicalPathRefuses(t *testing.T) {
 		}
 	}
 }
+
+func TestKeptPathAccepts(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{
+		"/a": "/a", "/a/": "/a/", "/%61?x=%2F..": "/a", "/a%2bb": "/a+b",
+		"/group%2Fproject": "/group%2Fproject", "/group%2fproject": "/group%2Fproject", "/a%2fb%2Fc/d%2fe": "/a%2Fb%2Fc/d%2Fe",
+		"/p/%67roup%2fproject/files/": "/p/group%2Fproject/files/", "/a%2F.b": "/a%2F.b", "/a%2F...": "/a%2F...", "/a..%2Fb": "/a..%2Fb",
+		"/a%2fb?x=%2f%2e%2e%2f": "/a%2Fb", "/%40scope%2fx": "/@scope%2Fx", "/caf%c3%a9%2fb": "/caf%C3%A9%2Fb", "/a%2F%20": "/a%2F%20",
+	} {
+		got, err := egress.KeptPath(in)
+		if err != nil || got != want {
+			t.Errorf("%q: %q, %v, want %q", in, got, err, want)
+		}
+	}
+}
+
+// TestKeptPathRefuses what is refused without encoded slashes, and what is
+// another path to who undoes them.
+func TestKeptPathRefuses(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]egress.Reason{
+		"": egress.ReasonPathForm, "*": egress.ReasonPathForm, "%2fa": egress.ReasonPathForm, "http://a.example/b%2fc": egress.ReasonPathForm,
+		"//a%2fb": egress.ReasonEmptySegment, "/a//b%2fc": egress.ReasonEmptySegment, "/a%2fb//": egress.ReasonEmptySegment,
+		"/%2f": egress.ReasonEmptySegment, "/%2fa": egress.ReasonEmptySegment, "/a/%2fb": egress.ReasonEmptySegment, "/a%2f/b": egress.ReasonEmptySegment,
+		"/a%2f%2fb": egress.ReasonEmptySegment, "/a%2F%2fb/c": egress.ReasonEmptySegment, "/a%2f": egress.ReasonEmptySegment, "/a/b%2F": egress.ReasonEmptySegment,
+		"/a%2f?b": egress.ReasonEmptySegment, "/https:%2f%2fevil.example": egress.ReasonEmptySegment, "/%2fevil.example/a": egress.ReasonEmptySegment,
+		"/public/..%2fadmin": egress.ReasonDots, "/public/%2e%2e%2fadmin": egress.ReasonDots, "/public/%2E.%2Fadmin": egress.ReasonDots,
+		"/a%2f..%2fb": egress.ReasonDots, "/a%2f..": egress.ReasonDots, "/a%2f../b": egress.ReasonDots, "/a%2f.": egress.ReasonDots, "/.%2fa": egress.ReasonDots,
+		"/a/..%2f..%2fb": egress.ReasonDots, "/a%2f%2e%2e%2fb": egress.ReasonDots, "/a/../b%2fc": egress.ReasonDots, "/a%2fb/.": egress.ReasonDots,
+		"/a%252fb": egress.ReasonDouble, "/a%2fb%252fc": egress.ReasonDouble, "/a%25%32%66b": egress.ReasonDouble, "/a%2fb%25": egress.ReasonDouble,
+		"/a%2fb%5cc": egress.ReasonDelimiter, "/..%5c..%2fa": egress.ReasonDelimiter, "/a%2fb%00": egress.ReasonDelimiter, "/a%2fb%3fc": egress.ReasonDelimiter,
+		"/a%2fb%23c": egress.ReasonDelimiter, "/a%2fb%0d%0a": egress.ReasonDelimiter, "/a%2fb%EF%BC%8Fc": egress.ReasonDelimiter,
+		"/a%2f%EF%BC%8E%EF%BC%8E%2fb": egress.ReasonDelimiter,
+		"/a%2fb;c":                    egress.ReasonParameter, "/a%2f..;%2fb": egress.ReasonParameter, "/a%2fb%3bc": egress.ReasonParameter,
+		`/a%2fb\c`: egress.ReasonPathBytes, "/a%2f b": egress.ReasonPathBytes, "/a%2fb#c": egress.ReasonFragment,
+		"/a%2": egress.ReasonEscape, "/a%2fb%c0%af": egress.ReasonEscape, "/a%2fb%u002f": egress.ReasonEscape, "/a%2fb%ff": egress.ReasonEscape,
+		"/a%2f" + strings.Repeat("a", 4096): egress.ReasonPathLong,
+	} {
+		got, err := egress.KeptPath(in)
+		if err == nil || got != "" || reasonOf(t, err) != string(want) {
+			t.Errorf("%.60q: %.60q, %v, want %s", in, got, err, want)
+		}
+	}
+}

@@ -60,6 +60,8 @@ const (
 	// it, once decoded: a slash, a backslash, ? or #, a control character, or
 	// a character that some reader turns into one of these.
 	ReasonDelimiter Reason = "encoded_delimiter"
+	// ReasonSlash: an encoded slash that no rule opens.
+	ReasonSlash Reason = "encoded_slash"
 	// ReasonDouble: an encoded percent sign, so that decoding twice gives
 	// another path.
 	ReasonDouble Reason = "double_encoding"
@@ -103,7 +105,7 @@ func (r *Refusal) Code() string {
 		return CodeAuthority
 	case ReasonName, ReasonHostPort:
 		return CodeName
-	case ReasonPathForm, ReasonPathLong, ReasonPathBytes, ReasonFragment, ReasonEscape, ReasonDelimiter, ReasonDouble,
+	case ReasonPathForm, ReasonPathLong, ReasonPathBytes, ReasonFragment, ReasonEscape, ReasonDelimiter, ReasonSlash, ReasonDouble,
 		ReasonDots, ReasonEmptySegment, ReasonParameter:
 		return CodePath
 	default:
@@ -162,6 +164,8 @@ func (r *Refusal) pathText() string {
 		return "the path's percent encoding must be of valid UTF-8"
 	case ReasonDelimiter:
 		return "the path must not hold an encoded slash, backslash, question mark, number sign or control character, nor what looks like one"
+	case ReasonSlash:
+		return "the path must not hold an encoded slash: no rule that would allow it says encodedSlashes: Keep"
 	case ReasonDouble:
 		return "the path must not hold an encoded percent sign"
 	case ReasonDots:

@@ -256,6 +256,13 @@ type HTTPMatch struct {
 	// +kubebuilder:validation:items:Pattern=`^(/|\*$)`
 	// +kubebuilder:validation:items:MaxLength=1024
 	Paths []string `json:"paths,omitempty"`
+	// EncodedSlashes says what an Allow makes of a path that holds %2F. Refuse, and
+	// absent: it does not match. Keep: the slash is a part of its segment. A Deny or
+	// Ask matches such a path by either reading, whatever this says.
+	//
+	// +optional
+	// +kubebuilder:validation:Enum=Refuse;Keep
+	EncodedSlashes EncodedSlashes `json:"encodedSlashes,omitempty"`
 	// Headers must all hold: each names whose resources are meant, where a
 	// header says so. On an Allow, a header that is missing, there twice, or
 	// written so that readers may differ does not match; on a Deny or Ask it
