@@ -1,17 +1,24 @@
 package firstflight
 
-import "github.com/hopgate/hopgate/authz/surface/clienthello"
+import (
+	"errors"
+
+	"github.com/hopgate/hopgate/authz/surface/clienthello"
+)
 
 // Descriptions of alerts (RFC 8446 section 6.2).
 const (
-	alertAccessDenied    = 49
-	alertDecodeError     = 50
-	alertProtocolVersion = 70
+	alertIllegalParameter = 47
+	alertAccessDenied     = 49
+	alertDecodeError      = 50
+	alertProtocolVersion  = 70
 )
 
 // alertOf is what a client is told whose TLS is refused.
 func alertOf(h clienthello.Hello, err error) byte {
 	switch {
+	case errors.Is(err, clienthello.ErrChanged):
+		return alertIllegalParameter
 	case err != nil:
 		return alertDecodeError
 	case h.Version < clienthello.VersionTLS12:

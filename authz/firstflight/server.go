@@ -31,7 +31,7 @@ type Server struct {
 	log      *slog.Logger
 }
 
-// New makes the service.
+// New makes the service, for a server whose codec knows rawproto's messages.
 func New(r *leash.Register, j Judge, log *slog.Logger) *Server {
 	return &Server{register: r, judge: j, log: log}
 }
@@ -60,24 +60,85 @@ func (s *Server) Process(stream grpc.ServerStream) error {
 	if err != nil {
 		return err
 	}
-	flight, hello, err := first(stream)
+	t := &tunnel{flight: flight{stream: stream}, server: s, id: id, hop: hop}
+	defer t.free()
+	_ = t.run() // whatever ends it, it is no orderly end
+	return status.Error(codes.Canceled, errGone.Error())
+}
+
+// tunnel is one whose first flight is read.
+type tunnel struct {
+	flight
+	server *Server
+	id     leash.ID
+	hop    *leash.Hop
+}
+
+// run reads what its client sends, until Envoy ends the call.
+func (t *tunnel) run() error {
+	first, err := t.hello()
 	if errors.Is(err, errGone) {
-		return gone()
+		return err
 	}
-	if code := s.judge.Hello(hop, hello, err); code != "" {
-		return s.refuse(stream, id, code, alertOf(hello, err))
+	if code := t.server.judge.Hello(t.hop, first, err); code != "" {
+		return t.refuse(code, alertOf(first, err))
 	}
-	if err := stream.SendMsg(onward(flight, !hello.Early)); err != nil {
-		return gone()
+	if first.Open || first.Early {
+		return t.follow(first)
 	}
-	return passOn(stream)
+	// Its client waits for an answer, so that nothing is on its way.
+	if err := t.pass(len(t.data), true); err != nil {
+		return err
+	}
+	return t.passOn()
+}
+
+// follow looks for a second ClientHello behind the first. A client may have sent
+// more by the time that there can be none, which would be lost with the side
+// stream, so that its tunnel keeps that; behind a second ClientHello it waits.
+func (t *tunnel) follow(first clienthello.Hello) error {
+	w, read := clienthello.NewWatch(first), len(t.data)-len(clienthello.After(t.data))
+	for {
+		n, found, second, err := w.Read(t.data[read:])
+		if found {
+			return t.again(second, err)
+		}
+		if err != nil && (t.end || !errors.Is(err, clienthello.ErrShort)) {
+			return t.refuse(t.server.judge.Hello(t.hop, clienthello.Hello{}, err), alertOf(clienthello.Hello{}, err))
+		}
+		if err := t.pass(read+n, false); err != nil {
+			return err
+		}
+		if w.Over() {
+			return t.passOn()
+		}
+		if err := t.next(); err != nil {
+			return err
+		}
+		read = 0
+	}
+}
+
+// again judges a second ClientHello. What it names says more of why it is
+// refused than that it has changed.
+func (t *tunnel) again(second clienthello.Hello, changed error) error {
+	code := t.server.judge.Hello(t.hop, second, nil)
+	if code == "" && changed != nil {
+		code = t.server.judge.Hello(t.hop, second, changed)
+	}
+	if code != "" {
+		return t.refuse(code, alertOf(second, changed))
+	}
+	if err := t.pass(len(t.data), true); err != nil {
+		return err
+	}
+	return t.passOn()
 }
 
 // hop is the one that Envoy names, in the call's own metadata, which no client
 // reaches.
 func (s *Server) hop(ctx context.Context) (leash.ID, *leash.Hop, error) {
-	md, _ := metadata.FromIncomingContext(ctx)
-	named := md.Get(wire.CallParent)
+	named := metadata.ValueFromIncomingContext(ctx, wire.CallParent)
 	if len(named) != 1 {
 		return leash.ID{}, nil, status.Error(codes.InvalidArgument, "a first flight names one hop")
 	}
@@ -92,72 +153,23 @@ func (s *Server) hop(ctx context.Context) (leash.ID, *leash.Hop, error) {
 	return id, h, nil
 }
 
-// errGone means that Envoy ended the side stream.
-var errGone = errors.New("the first flight was broken off")
-
-func gone() error { return status.Error(codes.Canceled, errGone.Error()) }
-
-// first gathers the first flight. Nothing is answered until it is whole, so
-// that nothing goes on before.
-func first(stream grpc.ServerStream) (*netprocv3.Data, clienthello.Hello, error) {
-	flight := &netprocv3.Data{}
-	for {
-		var m netprocv3.ProcessingRequest
-		if err := stream.RecvMsg(&m); err != nil {
-			return nil, clienthello.Hello{}, errGone
-		}
-		flight.Data = append(flight.Data, m.GetReadData().GetData()...)
-		flight.EndOfStream = m.GetReadData().GetEndOfStream()
-		h, err := clienthello.Read(flight.GetData())
-		if !errors.Is(err, clienthello.ErrShort) || flight.GetEndOfStream() {
-			return flight, h, err
-		}
-	}
-}
-
-// onward hands data on. over: what comes next need not be shown.
-func onward(d *netprocv3.Data, over bool) *netprocv3.ProcessingResponse {
-	return &netprocv3.ProcessingResponse{
-		ReadData: d, DataProcessingStatus: netprocv3.ProcessingResponse_UNMODIFIED, CloseStreamToExtProcServer: over,
-	}
-}
-
-// passOn hands on what comes next, for as long as Envoy shows it. A client
-// that sends early data may have sent more already, which would be lost with
-// the side stream, so that its tunnel keeps it.
-func passOn(stream grpc.ServerStream) error {
-	for {
-		var m netprocv3.ProcessingRequest
-		if err := stream.RecvMsg(&m); err != nil {
-			return gone()
-		}
-		if err := stream.SendMsg(onward(m.GetReadData(), false)); err != nil {
-			return gone()
-		}
-	}
-}
-
 // refuse ends the tunnel, by an alert that its client can read.
-func (s *Server) refuse(stream grpc.ServerStream, id leash.ID, code string, alert byte) error {
-	tell := s.register.Condemn(id, leash.Cut{Code: code, Detail: wire.DetailRefused})
+func (t *tunnel) refuse(code string, alert byte) error {
+	tell := t.server.register.Condemn(t.id, leash.Cut{Code: code, Detail: wire.DetailRefused})
 	if tell == nil {
-		s.register.Refuse(id, code)
+		t.server.register.Refuse(t.id, code)
 	} else {
 		time.AfterFunc(letGo, tell)
 	}
-	s.log.Debug("the TLS of a tunnel is refused", "hop", id.String(), "code", code)
-	for _, m := range []*netprocv3.ProcessingResponse{
-		{WriteData: &netprocv3.Data{Data: fatal(alert)}, DataProcessingStatus: netprocv3.ProcessingResponse_MODIFIED},
-		{ConnectionStatus: netprocv3.ProcessingResponse_CLOSE},
-	} {
-		if err := stream.SendMsg(m); err != nil {
-			return gone()
+	t.server.log.Debug("the TLS of a tunnel is refused", "hop", t.id.String(), "code", code)
+	for _, m := range []*reply{back(fatal(alert)), closing()} {
+		if err := t.stream.SendMsg(m); err != nil {
+			return errGone
 		}
 	}
 	// Envoy ends the call as it closes the tunnel.
-	var m netprocv3.ProcessingRequest
-	for stream.RecvMsg(&m) == nil {
+	for t.stream.RecvMsg(&t.last) == nil {
 		continue
 	}
-	return gone()
+	return errGone
 }

@@ -21,6 +21,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/grpc/test/bufconn"
 
+	"github.com/hopgate/hopgate/authz/check"
 	"github.com/hopgate/hopgate/authz/firstflight"
 	"github.com/hopgate/hopgate/authz/leash"
 	"github.com/hopgate/hopgate/authz/surface/clienthello"
@@ -59,7 +60,7 @@ func newBench(t *testing.T) *bench {
 		t.Fatal("the hop has no hold")
 	}
 	l := bufconn.Listen(1 << 20)
-	s := grpc.NewServer()
+	s := grpc.NewServer(grpc.ForceServerCodecV2(check.NewCodec(check.NewBudget(1 << 20))))
 	firstflight.New(b.live, judge{"closed.example": "tls_hidden", "unreadable": "tls_unreadable"}, slog.New(slog.DiscardHandler)).Register(s)
 	done := make(chan error, 1)
 	go func() { done <- s.Serve(l) }()
@@ -103,11 +104,11 @@ func hear(t *testing.T, s netprocv3.NetworkExternalProcessor_ProcessClient) *net
 }
 
 // sent is the first flight of Go's client.
-func sent(t *testing.T, name string) []byte {
+func sent(t testing.TB, c *tls.Config) []byte {
 	t.Helper()
 	here, there := net.Pipe()
 	done := make(chan error, 1)
-	go func() { done <- tls.Client(here, &tls.Config{ServerName: name}).Handshake() }()
+	go func() { done <- tls.Client(here, c).Handshake() }()
 	b := make([]byte, clienthello.MaxBytes)
 	n, err := there.Read(b)
 	if err != nil {
@@ -127,7 +128,7 @@ func early() []byte {
 
 func TestWhatPasses(t *testing.T) {
 	t.Parallel()
-	whole := sent(t, "open.example")
+	whole := sent(t, &tls.Config{ServerName: "open.example"})
 	for name, sizes := range map[string][]int{"at once": {len(whole)}, "in pieces": {1, 100, len(whole) - 101}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -165,6 +166,96 @@ func TestWhatIsSentEarly(t *testing.T) {
 	}
 }
 
+// asksForMore is a client whose first ClientHello most servers have it repeat.
+func asksForMore(name string) *tls.Config {
+	return &tls.Config{ServerName: name, CurvePreferences: []tls.CurveID{tls.CurveP384, tls.CurveP521}}
+}
+
+// TestSecondHello: a client that is likely to be asked for a second ClientHello
+// is read until then, and says the same again.
+func TestSecondHello(t *testing.T) {
+	t.Parallel()
+	first := sent(t, asksForMore("open.example"))
+	cipher := []byte{20, 3, 3, 0, 1, 1}
+	for _, tc := range []struct {
+		name string
+		next []byte
+		// pieces are the sizes of what is said; the rest is said at once.
+		pieces []int
+		// over: the side stream ends; else it goes on. alert: it is refused.
+		over  bool
+		alert byte
+		code  string
+	}{
+		{name: "the same", next: append(cipher, sent(t, asksForMore("open.example"))...), over: true},
+		{name: "the same, in pieces", next: append(cipher, sent(t, asksForMore("open.example"))...), pieces: []int{3, 8, 90}, over: true},
+		{name: "another name", next: append(cipher, sent(t, asksForMore("other.example"))...), alert: 47, code: "tls_unreadable"},
+		{name: "another name, in pieces", next: append(cipher, sent(t, asksForMore("other.example"))...), pieces: []int{6, 1, 1, 1, 1, 1, 70}, alert: 47, code: "tls_unreadable"},
+		{name: "a name that is refused", next: sent(t, asksForMore("closed.example")), alert: 47, code: "tls_hidden"},
+		{name: "what cannot be read", next: []byte{22, 3, 3, 0, 0}, alert: 50, code: "tls_unreadable"},
+		{name: "no second", next: append(cipher, 23, 3, 3, 0, 2, 7, 7)},
+		{name: "no second, in pieces", next: append(cipher, 23, 3, 3, 0, 2, 7, 7), pieces: []int{1, 4, 2}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t)
+			s := b.begin(t, b.hop.String())
+			say(t, s, first, false)
+			if m := hear(t, s); !bytes.Equal(m.GetReadData().GetData(), first) || m.GetCloseStreamToExtProcServer() {
+				t.Fatalf("the first is answered by %v", m)
+			}
+			rest := tc.next
+			for _, n := range tc.pieces {
+				say(t, s, rest[:n], false)
+				rest = rest[n:]
+			}
+			say(t, s, rest, false)
+			var passed []byte
+			for tc.alert == 0 && len(passed) < len(tc.next) || tc.alert != 0 {
+				m := hear(t, s)
+				if tc.alert != 0 && m.GetWriteData() != nil {
+					if diff := cmp.Diff([]byte{21, 3, 1, 0, 2, 2, tc.alert}, m.GetWriteData().GetData()); diff != "" {
+						t.Errorf("the alert differs (-want +got):\n%s", diff)
+					}
+					break
+				}
+				passed = append(passed, m.GetReadData().GetData()...)
+				if last := len(passed) == len(tc.next); m.GetCloseStreamToExtProcServer() != (last && tc.over) {
+					t.Fatalf("after %d of %d bytes the side stream ends: %v", len(passed), len(tc.next), m.GetCloseStreamToExtProcServer())
+				}
+			}
+			if tc.alert == 0 {
+				if !bytes.Equal(passed, tc.next) {
+					t.Errorf("passed %x, want %x", passed, tc.next)
+				}
+				return
+			}
+			if bytes.Contains(passed, []byte(".example")) {
+				t.Errorf("the name has passed: %q", passed)
+			}
+			if c := <-b.cut; c.Code != tc.code {
+				t.Errorf("cut as %+v", c)
+			}
+		})
+	}
+}
+
+// A second ClientHello that ends before it is whole is refused.
+func TestHalfASecondHello(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	s := b.begin(t, b.hop.String())
+	say(t, s, sent(t, asksForMore("open.example")), false)
+	hear(t, s)
+	say(t, s, sent(t, asksForMore("open.example"))[:60], true)
+	if m := hear(t, s); m.GetWriteData() == nil || m.GetReadData() != nil {
+		t.Errorf("answered %v", m)
+	}
+	if c := <-b.cut; c.Code != "tls_unreadable" {
+		t.Errorf("cut as %+v", c)
+	}
+}
+
 func TestWhatIsRefused(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
@@ -174,9 +265,9 @@ func TestWhatIsRefused(t *testing.T) {
 		code string
 		want byte
 	}{
-		{"a name", sent(t, "closed.example"), false, "tls_hidden", 49},
+		{"a name", sent(t, &tls.Config{ServerName: "closed.example"}), false, "tls_hidden", 49},
 		{"no TLS", []byte("GET / HTTP/1.1\r\n\r\n"), false, "tls_unreadable", 50},
-		{"half a hello", sent(t, "open.example")[:50], true, "tls_unreadable", 50},
+		{"half a hello", sent(t, &tls.Config{ServerName: "open.example"})[:50], true, "tls_unreadable", 50},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()

@@ -1,6 +1,9 @@
 package clienthello
 
-import "errors"
+import (
+	"errors"
+	"slices"
+)
 
 // Versions of TLS, as they are on the wire.
 const (
@@ -21,6 +24,10 @@ type Hello struct {
 	Hidden bool
 	// Early: data follows before the server has said anything (0-RTT).
 	Early bool
+	// Open: a server is likely to ask for a second ClientHello
+	// (HelloRetryRequest, RFC 8446 section 4.1.4), as this one has no share of a
+	// key that most servers would take.
+	Open bool
 }
 
 var (
@@ -32,6 +39,8 @@ var (
 	ErrLong = errors.New("the ClientHello is too long")
 	// ErrMalformed means that it cannot be read in one way alone.
 	ErrMalformed = errors.New("the ClientHello is malformed")
+	// ErrChanged means that a second ClientHello is not for what the first was.
+	ErrChanged = errors.New("the second ClientHello differs from the first")
 )
 
 const (
@@ -43,10 +52,16 @@ const (
 	maxRecords   = 1 << 10
 	recordHeader = 5
 	maxFragment  = 1 << 14
+	messageHead  = 4
 )
 
+// Types of records (RFC 8446 section 5.1), and of handshake messages (section 4).
 const (
-	typeHandshake   = 22
+	typeChangeCipherSpec = 20
+	typeAlert            = 21
+	typeHandshake        = 22
+	typeApplicationData  = 23
+
 	typeClientHello = 1
 )
 
@@ -70,23 +85,37 @@ func Read(b []byte) (Hello, error) {
 	return h, nil
 }
 
+// After is what follows in a flight behind the records of its ClientHello, which
+// Read has read.
+func After(b []byte) []byte {
+	_, rest, err := message(b)
+	if err != nil {
+		return nil
+	}
+	return rest
+}
+
 // message joins the fragments of the first handshake message. rest is what
 // comes behind its last record.
 func message(b []byte) (body, rest []byte, err error) {
 	var m []byte
-	for range maxRecords {
+	for i := range maxRecords {
 		fragment, after, err := record(b)
 		if err != nil {
 			return nil, nil, err
 		}
-		m, b = append(m, fragment...), after
+		if b = after; i == 0 {
+			m = slices.Clip(fragment) // most are in one record, and need no copy
+		} else {
+			m = append(m, fragment...)
+		}
 		switch want, known, err := length(m); {
 		case err != nil:
 			return nil, nil, err
 		case known && len(m) > want:
 			return nil, nil, ErrMalformed
 		case known && len(m) == want:
-			return m[4:], b, nil
+			return m[messageHead:], b, nil
 		}
 	}
 	return nil, nil, ErrLong
@@ -115,10 +144,10 @@ func length(m []byte) (n int, known bool, err error) {
 	if len(m) > 0 && m[0] != typeClientHello {
 		return 0, false, ErrNotTLS
 	}
-	if len(m) < 4 {
+	if len(m) < messageHead {
 		return 0, false, nil
 	}
-	n = 4 + int(m[1])<<16 + int(m[2])<<8 + int(m[3])
+	n = messageHead + int(m[1])<<16 + int(m[2])<<8 + int(m[3])
 	if n > maxMessage {
 		return 0, false, ErrLong
 	}

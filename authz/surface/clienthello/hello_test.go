@@ -69,6 +69,26 @@ func serverName(name string) []byte {
 	return extension(0, append([]byte{byte((n + 3) >> 8), byte(n + 3), 0, byte(n >> 8), byte(n)}, name...)...)
 }
 
+// offers is a list of versions, of which TLS 1.3 is one.
+func offers() []byte { return extension(43, 4, 3, 4, 3, 3) }
+
+func groups(ids ...uint16) []byte {
+	var list []byte
+	for _, id := range ids {
+		list = binary.BigEndian.AppendUint16(list, id)
+	}
+	return extension(10, append(binary.BigEndian.AppendUint16(nil, uint16(len(list))), list...)...)
+}
+
+// shares are of one byte each.
+func shares(ids ...uint16) []byte {
+	var list []byte
+	for _, id := range ids {
+		list = append(binary.BigEndian.AppendUint16(list, id), 0, 1, 7)
+	}
+	return extension(51, append(binary.BigEndian.AppendUint16(nil, uint16(len(list))), list...)...)
+}
+
 func TestGoClient(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
@@ -81,6 +101,9 @@ func TestGoClient(t *testing.T) {
 		{"1.1", &tls.Config{ServerName: "a.example", MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}, clienthello.Hello{ServerName: "a.example", Version: 0x302}},
 		{"1.0", &tls.Config{ServerName: "a.example", MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS10}, clienthello.Hello{ServerName: "a.example", Version: 0x301}},
 		{"no name", &tls.Config{ServerName: "192.0.2.1"}, clienthello.Hello{Version: 0x304}},
+		{"1.3 without a share that servers take", &tls.Config{ServerName: "a.example", CurvePreferences: []tls.CurveID{tls.CurveP384, tls.CurveP521}}, clienthello.Hello{ServerName: "a.example", Version: 0x304, Open: true}},
+		{"1.3 by P-256", &tls.Config{ServerName: "a.example", CurvePreferences: []tls.CurveID{tls.CurveP256, tls.CurveP384}}, clienthello.Hello{ServerName: "a.example", Version: 0x304}},
+		{"1.2 without such a share", &tls.Config{ServerName: "a.example", MaxVersion: tls.VersionTLS12, CurvePreferences: []tls.CurveID{tls.CurveP384}}, clienthello.Hello{ServerName: "a.example", Version: 0x303}},
 		{"hidden", &tls.Config{ServerName: "inner.example", EncryptedClientHelloConfigList: echConfigs(t, "outer.example")}, clienthello.Hello{ServerName: "outer.example", Version: 0x304, Hidden: true}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -131,6 +154,17 @@ func TestRead(t *testing.T) {
 		{"early", hello(0x303, early), clienthello.Hello{Version: 0x303, Early: true}, nil},
 		{"early, with data", append(hello(0x303, early), 23, 3, 3, 0, 1, 0), clienthello.Hello{Version: 0x303, Early: true}, nil},
 		{"data that is not early", append(hello(0x303), 23, 3, 3, 0, 1, 0), clienthello.Hello{}, clienthello.ErrMalformed},
+		{"a share that most take", hello(0x303, offers(), groups(29, 23), shares(29)), clienthello.Hello{Version: 0x304}, nil},
+		{"no shares", hello(0x303, offers(), groups(29, 23), shares()), clienthello.Hello{Version: 0x304, Open: true}, nil},
+		{"no groups", hello(0x303, offers()), clienthello.Hello{Version: 0x304, Open: true}, nil},
+		{"a share of what few have", hello(0x303, offers(), groups(24, 29), shares(24)), clienthello.Hello{Version: 0x304, Open: true}, nil},
+		{"a share that most like less", hello(0x303, offers(), groups(23, 29), shares(23)), clienthello.Hello{Version: 0x304, Open: true}, nil},
+		{"a hybrid without a share", hello(0x303, offers(), groups(29, 0x11ec), shares(29)), clienthello.Hello{Version: 0x304, Open: true}, nil},
+		{"a hybrid alone", hello(0x303, offers(), groups(0x11ec, 29), shares(0x11ec)), clienthello.Hello{Version: 0x304, Open: true}, nil},
+		{"a hybrid, and what is in it", hello(0x303, offers(), groups(0x11ec, 29, 23), shares(0x1a1a, 0x11ec, 29)), clienthello.Hello{Version: 0x304}, nil},
+		{"no shares before 1.3", hello(0x303, groups(29)), clienthello.Hello{Version: 0x303}, nil},
+		{"half a group", hello(0x303, extension(10, 0, 3, 0, 29, 0)), clienthello.Hello{}, clienthello.ErrMalformed},
+		{"a share cut short", hello(0x303, extension(51, 0, 5, 0, 29, 0, 2, 1)), clienthello.Hello{}, clienthello.ErrMalformed},
 		{"two names", hello(0x303, extension(0, 0, 10, 0, 0, 2, 'a', 'b', 0, 0, 2, 'c', 'd')), clienthello.Hello{}, clienthello.ErrMalformed},
 		{"a name of another type", hello(0x303, extension(0, 0, 5, 1, 0, 2, 'a', 'b')), clienthello.Hello{}, clienthello.ErrMalformed},
 		{"an empty name", hello(0x303, extension(0, 0, 3, 0, 0, 0)), clienthello.Hello{}, clienthello.ErrMalformed},

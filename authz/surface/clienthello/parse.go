@@ -5,8 +5,10 @@ import "slices"
 // Extensions that are read (IANA, TLS ExtensionType Values).
 const (
 	extServerName        = 0
+	extSupportedGroups   = 10
 	extEarlyData         = 42
 	extSupportedVersions = 43
+	extKeyShare          = 51
 	// extHidden is encrypted_client_hello (RFC 9849); the others are its drafts'
 	// and that of encrypted_server_name.
 	extHidden      = 0xfe0d
@@ -16,6 +18,17 @@ const (
 
 // maxExtensions is more than any client sends.
 const maxExtensions = 256
+
+// commonExtensions is as many as clients commonly send.
+const commonExtensions = 32
+
+// draft is a Hello while it is read.
+type draft struct {
+	Hello
+	// listed are the groups that the client can do, shared those of which it has
+	// sent a share.
+	listed, shared groups
+}
 
 // reader takes fields off the front of its bytes. Once a field was not there
 // all that follow are empty.
@@ -52,26 +65,28 @@ func (r *reader) whole() bool { return r.ok && len(r.b) == 0 }
 // parse reads the body of a ClientHello.
 func parse(body []byte) (Hello, error) {
 	r := &reader{b: body, ok: true}
-	h := Hello{Version: uint16(r.number(2))}
+	h := draft{Hello: Hello{Version: uint16(r.number(2))}}
 	r.take(32) // random
 	session, ciphers, compressions := r.vector(1), r.vector(2), r.vector(1)
 	if !r.ok || len(session) > 32 || len(ciphers) < 2 || len(ciphers)%2 != 0 || len(compressions) == 0 {
 		return Hello{}, ErrMalformed
 	}
 	if len(r.b) == 0 {
-		return h, nil // from before there were extensions
+		return h.Hello, nil // from before there were extensions
 	}
 	extensions := r.vector(2)
 	if !r.whole() || !h.extend(extensions) {
 		return Hello{}, ErrMalformed
 	}
-	return h, nil
+	h.Open = h.Version == VersionTLS13 && open(h.listed, h.shared)
+	return h.Hello, nil
 }
 
 // extend reads the extensions, none of which may be there twice.
-func (h *Hello) extend(b []byte) bool {
+func (h *draft) extend(b []byte) bool {
 	r := &reader{b: b, ok: true}
-	var seen []int
+	var room [commonExtensions]int
+	seen := room[:0]
 	for len(r.b) > 0 {
 		kind, data := r.number(2), r.vector(2)
 		if !r.ok || len(seen) == maxExtensions || slices.Contains(seen, kind) || !h.extension(kind, data) {
@@ -82,10 +97,16 @@ func (h *Hello) extend(b []byte) bool {
 	return r.ok
 }
 
-func (h *Hello) extension(kind int, data []byte) (ok bool) {
+func (h *draft) extension(kind int, data []byte) (ok bool) {
 	switch {
 	case kind == extServerName:
 		h.ServerName, ok = serverName(data)
+		return ok
+	case kind == extSupportedGroups:
+		h.listed, ok = groupsOf(data, false)
+		return ok
+	case kind == extKeyShare:
+		h.shared, ok = groupsOf(data, true)
 		return ok
 	case kind == extSupportedVersions:
 		h.Version, ok = highest(data)
