@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -166,6 +167,15 @@ func TestPackagesElsewhere(t *testing.T) {
 		if got := ask(tc.who, tc.method, tc.url); got != tc.want {
 			t.Errorf("%s: %s, want %s", tc.name, got, tc.want)
 		}
+	}
+	var files []audit.HopID
+	for _, surface := range []string{"HTTP", "Hosts"} {
+		l.Recorded(t, "what a redirect opened, with its cause: "+surface, func(r audit.Record) bool {
+			if r.Kind == audit.KindBegin && r.Surface == "Packages" {
+				files = append(files, r.Hop)
+			}
+			return r.Kind == audit.KindBegin && r.Surface == surface && slices.Contains(files, r.Cause) && r.Rule == "images" && r.CauseUntil.After(r.Time)
+		})
 	}
 }
 

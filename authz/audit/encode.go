@@ -113,6 +113,8 @@ func (e *encoder) decision(r *Record) {
 }
 
 func (e *encoder) basis(r *Record) {
+	e.id(`,"cause":"`, r.Cause[:], r.Cause == HopID{})
+	e.moment(`,"cause_until":"`, r.CauseUntil)
 	e.id(`,"token":"`, r.Token[:], r.Token == TokenID{})
 	e.moment(`,"expires":"`, r.Expires)
 	e.moment(`,"until":"`, r.Until)

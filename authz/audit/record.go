@@ -174,6 +174,11 @@ type Record struct {
 	// RuleErrors are Allow rules that could not be evaluated.
 	RuleErrors []RuleError `json:"rule_errors,omitempty"`
 
+	// Cause is the hop whose answer led to this one, and what allowed it was
+	// asked of that; CauseUntil is until when it does, to the second.
+	Cause      HopID     `json:"cause,omitzero"`
+	CauseUntil time.Time `json:"cause_until,omitzero"`
+
 	Token   TokenID   `json:"token,omitzero"`
 	Expires time.Time `json:"expires,omitzero"`
 	// Until is when a hop that changed ends by itself, to the second.

@@ -63,6 +63,8 @@ func story() []Record {
 	asked.Verdict, asked.Policy = VerdictAsk, "agents/researcher"
 	inner := Record{Surface: "HTTP", Method: "GET", Host: "files.example", Port: 80, Path: "/a b/report.pdf", Rule: "files"}
 	inner.Parent = hop(6)
+	led := Record{Surface: "HTTP", Method: "GET", Host: "cdn.example", Port: 443, Path: "/layer", Rule: "images"}
+	led.Cause, led.CauseUntil = HopID{0xab, 0xcd, 15: 15}, at.Add(time.Minute)
 	return []Record{
 		{Kind: KindBoot, Time: at, Boot: &Boot{}},
 		allow(1, Record{Surface: "Tools", Method: "initialize", Backends: []string{"XBackend/agents/github"}}),
@@ -89,6 +91,10 @@ func story() []Record {
 		nobody(12, "token_expired", "the token expired at 11:59:00", Record{Surface: "Tools", Method: "tools/call", Backends: []string{"XBackend/agents/github", "XBackend/agents/git lab"}}),
 		nobody(13, "malformed_request", "", Record{}),
 		asked,
+		allow(15, Record{Surface: "Packages", Method: "artifact", Name: "acme/app", Host: "oci.example", Port: 443, Rule: "images"}),
+		done(15, EndDone, 3*time.Millisecond, 0, 0),
+		allow(16, led),
+		done(16, EndDone, 40*time.Millisecond, 0, 7_300_000),
 		{Kind: KindCheckpoint, Time: at, Checkpoint: &Checkpoint{}},
 	}
 }

@@ -19,16 +19,27 @@ const (
 	hostColumns = 64
 	pathColumns = 72
 	whyColumns  = 160
+	// causeDigits is how much is shown of the id of another hop: enough to find
+	// it.
+	causeDigits = 12
 )
 
 // surfaceNames is that of queries for names.
 const surfaceNames = "DNS"
 
-// what says what a hop asks for, in its protocol's terms.
+// what says what a hop asks for, in its protocol's terms, and which hop's answer
+// led there.
 func (r *Record) what() string {
 	if r.Kind == KindChange {
 		return phrase(r.Reason)
 	}
+	if r.Cause != (HopID{}) {
+		return join("(redirect of "+r.Cause.String()[:causeDigits]+")", r.asked())
+	}
+	return r.asked()
+}
+
+func (r *Record) asked() string {
 	switch v1alpha1.SurfaceType(r.Surface) {
 	case v1alpha1.SurfaceTools, v1alpha1.SurfaceAgents:
 		return join(Display(r.verb(), nameColumns), r.server(), r.called())

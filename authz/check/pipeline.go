@@ -51,13 +51,14 @@ func (s *Service) judge(ctx context.Context, w *work, in inside) bool {
 	if w.hop.Target.Entry != wire.EntryRoute && !s.reachable(w, in) {
 		return false
 	}
-	w.hop.Cause = s.cause(w)
+	w.led = s.ledTo(w)
+	w.hop.Cause = w.led.cause
 	w.verdict.Decide(&w.hop, w.now, nil)
 	if w.verdict.Code == denial.ReleaseAgeUnknown && !s.aged(ctx, w) {
 		return false
 	}
 	if !w.verdict.Allowed {
-		return w.deny(w.verdict.Code)
+		return w.refused()
 	}
 	return s.settle(ctx, w)
 }

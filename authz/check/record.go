@@ -34,6 +34,9 @@ func (s *Service) record(w *work, kind audit.Kind) {
 	r := &w.record
 	w.recordTarget(r)
 	w.recordCaller(r)
+	if w.verdict.Led {
+		r.Cause, r.CauseUntil = audit.HopID(w.led.hop), w.led.until
+	}
 	a := &w.hop.Action
 	r.Surface, r.Method, r.Name = string(a.Kind), a.Method, a.Name
 	r.Host, r.Port, r.Path = a.Host, a.Port, a.Path

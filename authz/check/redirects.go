@@ -45,11 +45,12 @@ type led struct {
 
 // redirect is one place, and the hop whose answer led there.
 type redirect struct {
-	// path is canonical, with its query as it is.
-	path  string
-	tls   bool
-	until time.Time
-	cause *decide.Hop
+	// target is the path with its query, as spelling has them.
+	target string
+	tls    bool
+	until  time.Time
+	hop    leash.ID
+	cause  *decide.Hop
 }
 
 // lead opens a place: again, if it is open; of too many the oldest goes.
@@ -64,7 +65,7 @@ func (r *redirects) lead(to led, x redirect, now time.Time) {
 	}
 	list := r.by[to]
 	before := len(list)
-	list = slices.DeleteFunc(list, func(o redirect) bool { return o.path == x.path && o.tls == x.tls || !now.Before(o.until) })
+	list = slices.DeleteFunc(list, func(o redirect) bool { return o.target == x.target && o.tls == x.tls || !now.Before(o.until) })
 	if len(list) >= maxLedEach {
 		list = slices.Delete(list, 0, 1)
 	}
@@ -96,38 +97,37 @@ func (r *redirects) forget(now time.Time) {
 	r.n.Store(n)
 }
 
-// find is the hop that led somebody to a place; nil: none did.
-func (r *redirects) find(to led, now time.Time, is func(*redirect) bool) *decide.Hop {
+// find is how somebody was led to a place; the zero one: nobody was.
+func (r *redirects) find(to led, now time.Time, is func(*redirect) bool) redirect {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	list := r.by[to]
 	for i := range list {
 		if now.Before(list[i].until) && is(&list[i]) {
-			return list[i].cause
+			return list[i]
 		}
 	}
-	return nil
+	return redirect{}
 }
 
-// cause is the hop whose answer led to where w goes; nil: there is none. To a
-// tunnel leads any place of its host that TLS is spoken to.
-func (s *Service) cause(w *work) *decide.Hop {
+// ledTo is how the caller of w was led to where w goes; the zero one: they were
+// not. To a tunnel leads any place of its host that TLS is spoken to.
+func (s *Service) ledTo(w *work) redirect {
 	a := &w.hop.Action
 	if s.redirects.n.Load() == 0 || w.hop.Claims == nil || w.hop.Target.Entry == wire.EntryRoute {
-		return nil
+		return redirect{}
 	}
 	to := led{principalOf(w.hop.Claims, w.hop.Peer), w.dest}
 	switch {
 	case a.Kind == v1alpha1.SurfaceHosts:
 		return s.redirects.find(to, w.now, func(x *redirect) bool { return x.tls })
 	case a.Kind != v1alpha1.SurfaceHTTP || a.Override != "" || a.Upgrade || w.hasBody():
-		return nil
+		return redirect{}
 	case a.Method != http.MethodGet && a.Method != http.MethodHead:
-		return nil
+		return redirect{}
 	}
-	_, query := cutQuery(w.req.Path)
-	path := a.Path + "?" + query
-	return s.redirects.find(to, w.now, func(x *redirect) bool { return x.tls == a.Inspected && x.path == path })
+	target := spelling(cutQuery(w.req.Path))
+	return s.redirects.find(to, w.now, func(x *redirect) bool { return x.tls == a.Inspected && x.target == target })
 }
 
 // leads has the answer to a hop heard, if it may lead elsewhere.
@@ -152,7 +152,7 @@ func (s *Service) redirected(h *Held, x *leash.Answer) {
 	}
 	h.mu.Lock()
 	who := principalOf(h.hop.Claims, h.hop.Peer)
-	r.cause = &decide.Hop{Target: h.hop.Target, Action: h.hop.Action}
+	r.hop, r.cause = h.entry.ID, &decide.Hop{Target: h.hop.Target, Action: h.hop.Action}
 	h.mu.Unlock()
 	now := s.cfg.Now()
 	r.until = now.Add(ledFor)
@@ -181,10 +181,9 @@ func location(text string) (egress.Destination, redirect, bool) {
 	if at == "" {
 		at = "/"
 	}
-	path, err := egress.CanonicalPath(at + "?" + u.RawQuery)
-	if err != nil {
+	if _, err := egress.CanonicalPath(at + "?" + u.RawQuery); err != nil {
 		return egress.Destination{}, redirect{}, false
 	}
 	dest.Host = strings.Clone(dest.Host)
-	return dest, redirect{path: path + "?" + strings.Clone(u.RawQuery), tls: u.Scheme == "https"}, true
+	return dest, redirect{target: spelling(at, u.RawQuery), tls: u.Scheme == "https"}, true
 }

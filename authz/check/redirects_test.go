@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hopgate/hopgate/authz/audit"
 	"github.com/hopgate/hopgate/authz/decide"
 	"github.com/hopgate/hopgate/authz/denial"
 	"github.com/hopgate/hopgate/authz/leash"
@@ -49,6 +50,14 @@ func TestRedirects(t *testing.T) {
 		{"there", "302", there, leading("web.example", "/layer?sig=a%2Fb"), ""},
 		{"by another spelling of the host", "307", there, leading("WEB.example.:80", "/layer?sig=a%2Fb"), ""},
 		{"by another spelling of the path", "307", there, leading("web.example", "/%6cayer?sig=a%2Fb"), ""},
+		{"by escapes in lower case", "307", there, leading("web.example", "/layer?sig=a%2fb"), ""},
+		{"by no escape where none is needed", "307", there, leading("web.example", "/layer?sig=a/b"), ""},
+		{"by an escape that the registry did not need", "302", "http://web.example/sha256:1?a=(b)", leading("web.example", "/sha256%3A1?a=%28b%29"), ""},
+		{"a plus for its escape", "302", "http://web.example/layer?sig=a%2Bb", leading("web.example", "/layer?sig=a+b"), denial.NoRule},
+		{"an escape for a plus", "302", "http://web.example/layer?sig=a+b", leading("web.example", "/layer?sig=a%2Bb"), denial.NoRule},
+		{"a plus in the path for its escape", "302", "http://web.example/a%2Bb", leading("web.example", "/a+b"), denial.NoRule},
+		{"another parameter for its escape", "302", "http://web.example/layer?a=b%26c=d", leading("web.example", "/layer?a=b&c=d"), denial.NoRule},
+		{"an escape twice", "302", there, leading("web.example", "/layer?sig=a%252Fb"), denial.NoRule},
 		{"another path", "302", there, leading("web.example", "/other?sig=a%2Fb"), denial.NoRule},
 		{"another query", "302", there, leading("web.example", "/layer?sig=b"), denial.NoRule},
 		{"another host", "302", there, leading("odd.wild.example", "/layer?sig=a%2Fb"), denial.NoRule},
@@ -180,10 +189,10 @@ func TestRedirectsOfOneAreBounded(t *testing.T) {
 	var r redirects
 	now := start()
 	place := func(n int) redirect {
-		return redirect{path: fmt.Sprintf("/%d?", n), tls: true, until: now.Add(ledFor), cause: &decide.Hop{}}
+		return redirect{target: fmt.Sprintf("/%d?", n), tls: true, until: now.Add(ledFor), cause: &decide.Hop{}}
 	}
 	open := func(to led, n int) bool {
-		return r.find(to, now, func(x *redirect) bool { return x.path == place(n).path }) != nil
+		return r.find(to, now, func(x *redirect) bool { return x.target == place(n).target }).cause != nil
 	}
 	one, other := led{who: principal{subject: "one"}}, led{who: principal{subject: "other"}}
 	for n := range 2 * maxLed {
@@ -201,5 +210,28 @@ func TestRedirectsOfOneAreBounded(t *testing.T) {
 	r.lead(one, place(1), now)
 	if n := r.n.Load(); n != 2 || !open(one, 1) || open(other, 0) {
 		t.Errorf("%d are kept a minute later", n)
+	}
+}
+
+// TestRedirectsAreRecorded: with which hop's answer opened what, and until when;
+// what a rule allows of itself has no cause.
+func TestRedirectsAreRecorded(t *testing.T) {
+	t.Parallel()
+	h, hop := fetched(t)
+	hop.Heard(&leash.Answer{Status: "302", Location: "https://web.example:8443/layer"})
+	outer := h.ask(tunnel("web.example:8443"))
+	r := h.last()
+	if !outer.allowed() || r.Kind != audit.KindBegin || r.Cause != audit.HopID(hop.ID) || !r.CauseUntil.Equal(start().Add(ledFor)) {
+		t.Errorf("recorded %+v", r)
+	}
+	if r.Policy != "agents/p" || r.Rule != "tool" {
+		t.Errorf("by %s/%s, and not by what allowed the file", r.Policy, r.Rule)
+	}
+	open := feed(t)
+	registries(t)(open)
+	open.Policies = append(open.Policies, policyOf(t, "q", `[{name: all, to: {type: Hosts, hosts: [{names: [web.example], ports: [8443]}]}, action: Allow}]`))
+	h.SetWorld(worldOf(t, 2, open, h.names))
+	if got := h.ask(tunnel("web.example:8443")); !got.allowed() || h.last().Cause != (audit.HopID{}) || h.last().Rule != "all" {
+		t.Errorf("by a rule: %s, recorded %+v", got.body(), h.last())
 	}
 }

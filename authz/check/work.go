@@ -48,6 +48,8 @@ type work struct {
 	// dest is where the hop goes on a Proxy listener, way how.
 	dest egress.Destination
 	way  egress.Way
+	// led is how the caller was led there; the zero one: they were not.
+	led redirect
 	// token is what the hop's claims were read from, when it came with them.
 	token string
 	// leaf gives back the certificate that was approved; nil: none was.

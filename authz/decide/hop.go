@@ -39,6 +39,8 @@ type Verdict struct {
 	Code string
 	// Outcome is what rules said.
 	Outcome policy.Outcome
+	// Led is true where that is of the hop's Cause, whose answer led there.
+	Led bool
 	// Life is how long the hop may last at most, from now on; at least a
 	// millisecond; 0: it is denied.
 	Life time.Duration

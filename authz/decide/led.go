@@ -22,7 +22,7 @@ func (v *Verdict) led(h *Hop) bool {
 		// What an answer led to is one file, and not all of its host.
 		o.Duties.TLS = v1alpha1.TLSInspect
 	}
-	v.Outcome = o
+	v.Outcome, v.Led = o, true
 	return true
 }
 

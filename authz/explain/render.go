@@ -31,6 +31,8 @@ type Explanation struct {
 	Lease string `json:"lease,omitempty"`
 	Level string `json:"level,omitempty"`
 	By    string `json:"by,omitempty"`
+	// Led is the hop whose redirect opened this one: By allowed that.
+	Led *Led `json:"led,omitempty"`
 	// Notes say what is not known here, and what was taken for granted.
 	Notes []string     `json:"notes,omitempty"`
 	Trace policy.Trace `json:"trace"`
@@ -52,7 +54,7 @@ func (c *Config) Explain(h *decide.Hop) Explanation {
 			e.Lease = v.Lease.String()
 		}
 	} else {
-		e = denied(v.Code, "")
+		e = denied(v.Code, slashText(v.Code))
 	}
 	e.Level, e.Trace = v.Outcome.Level, tr
 	if v.Outcome.Policy.Name != "" {
@@ -120,8 +122,14 @@ func (c *Config) reach(h *decide.Hop) (code, text string, notes []string) {
 func (e *Explanation) WriteText(w io.Writer) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "verdict  %s", e.Verdict)
-	if e.Code != "" {
+	switch {
+	case e.Code != "":
 		fmt.Fprintf(&b, "  %s: %s", e.Code, e.Text)
+	case e.Text != "":
+		fmt.Fprintf(&b, "  %s", e.Text)
+	}
+	if e.Led != nil && e.Verdict == "allow" {
+		fmt.Fprintf(&b, "  by the redirect of hop %s, rule %s,", e.Led.Hop, e.By)
 	}
 	if e.Life != "" {
 		fmt.Fprintf(&b, "  for at most %s", e.Life)
@@ -132,6 +140,9 @@ func (e *Explanation) WriteText(w io.Writer) error {
 	b.WriteByte('\n')
 	if e.By != "" {
 		fmt.Fprintf(&b, "by       %s  on %s\n", e.By, e.Level)
+	}
+	if e.Led != nil {
+		fmt.Fprintf(&b, "led by   hop %s  until %s\n", e.Led.Hop, e.Led.Until)
 	}
 	for _, n := range e.Notes {
 		fmt.Fprintf(&b, "note     %s\n", n)

@@ -30,7 +30,9 @@ type Config struct {
 	Gateways []feedv1.Gateway
 	// Targets are all rules of all routes.
 	Targets []wire.Target
-	Now     time.Time
+	// Policies are those of the feed.
+	Policies []feedv1.Policy
+	Now      time.Time
 }
 
 // Resolve makes a hop of what a person wrote.
@@ -221,7 +223,7 @@ func (d *Do) action(t *decide.Target) (surface.Action, error) {
 		return a, err
 	}
 	if kind == v1alpha1.SurfaceHTTP {
-		path, err := egress.CanonicalPath(cmp.Or(d.Path, "/"))
+		path, err := egress.KeptPath(cmp.Or(d.Path, "/"))
 		if err != nil {
 			return a, fmt.Errorf("read do.path: %s", wordsOf(err))
 		}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -47,19 +48,31 @@ or a decision that was recorded, by its hop id (a denial's request_id):
 	caFlags(c, &ca)
 	c.Flags().StringVar(&record, "record", "", "audit record that has the hop")
 	c.RunE = func(c *cobra.Command, args []string) error {
-		h, err := hopOf(record, args[0], c.InOrStdin())
+		if record != "" {
+			r, err := decisionOn(record, args[0])
+			if err != nil {
+				return err
+			}
+			return explainBy(c.OutOrStdout(), paths, state, ca, output.value, func(cfg *explain.Config) (explain.Explanation, error) {
+				return explainRecord(cfg, record, &r)
+			})
+		}
+		h, err := readHop(args[0], c.InOrStdin())
 		if err != nil {
 			return err
 		}
-		return explainHop(c.OutOrStdout(), paths, state, ca, output.value, h)
+		return explainBy(c.OutOrStdout(), paths, state, ca, output.value, func(cfg *explain.Config) (explain.Explanation, error) {
+			hop, err := cfg.Resolve(h)
+			if err != nil {
+				return explain.Explanation{}, err
+			}
+			return cfg.Explain(hop), nil
+		})
 	}
 	return c
 }
 
-func hopOf(record, arg string, stdin io.Reader) (*explain.Hop, error) {
-	if record != "" {
-		return recordedHop(record, arg)
-	}
+func readHop(arg string, stdin io.Reader) (*explain.Hop, error) {
 	if arg == "-" {
 		text, err := io.ReadAll(io.LimitReader(stdin, 1<<20))
 		if err != nil {
@@ -74,32 +87,54 @@ func hopOf(record, arg string, stdin io.Reader) (*explain.Hop, error) {
 	return explain.ReadHop(text)
 }
 
-// recordedHop finds the decision on a hop, by the beginning of its id.
-func recordedHop(path, id string) (*explain.Hop, error) {
+// decisionOn finds the decision on a hop, by the beginning of its id.
+func decisionOn(path, id string) (audit.Record, error) {
 	if len(id) < 4 {
-		return nil, errUsage{fmt.Errorf("a hop id has at least 4 characters, not %q", id)}
+		return audit.Record{}, errUsage{fmt.Errorf("a hop id has at least 4 characters, not %q", id)}
 	}
+	r, ok, err := findDecision(path, func(r *audit.Record) bool { return strings.HasPrefix(r.Hop.String(), id) })
+	if err == nil && !ok {
+		err = fmt.Errorf("%s has no decision on a hop whose id begins with %s", path, id)
+	}
+	return r, err
+}
+
+// findDecision is the first decision in a record that is the one; false: there is
+// none.
+func findDecision(path string, is func(*audit.Record) bool) (audit.Record, bool, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("open record: %w", err)
+		return audit.Record{}, false, fmt.Errorf("open record: %w", err)
 	}
 	defer f.Close()
 	sc := bufio.NewScanner(f)
 	sc.Buffer(nil, 1<<20)
 	for sc.Scan() {
 		r, err := audit.Decode(sc.Bytes())
-		if err != nil || !strings.HasPrefix(r.Hop.String(), id) || (r.Kind != audit.KindBegin && r.Kind != audit.KindDeny) {
-			continue
+		if err == nil && (r.Kind == audit.KindBegin || r.Kind == audit.KindDeny) && is(&r) {
+			return r, true, nil
 		}
-		return explain.FromRecord(&r)
 	}
 	if err := sc.Err(); err != nil {
-		return nil, fmt.Errorf("read record: %w", err)
+		return audit.Record{}, false, fmt.Errorf("read record: %w", err)
 	}
-	return nil, fmt.Errorf("%s has no decision on a hop whose id begins with %s", path, id)
+	return audit.Record{}, false, nil
 }
 
-func explainHop(w io.Writer, paths []string, state string, ca laptop.CAFiles, output string, h *explain.Hop) error {
+// explainRecord explains a decision of the record at path. What led to it is in
+// there too, or in a file before it.
+func explainRecord(cfg *explain.Config, path string, r *audit.Record) (explain.Explanation, error) {
+	var broken error
+	e, err := cfg.ExplainRecord(r, func(hop audit.HopID) (audit.Record, bool) {
+		var found audit.Record
+		var ok bool
+		found, ok, broken = findDecision(path, func(r *audit.Record) bool { return r.Hop == hop })
+		return found, ok
+	})
+	return e, errors.Join(err, broken)
+}
+
+func explainBy(w io.Writer, paths []string, state string, ca laptop.CAFiles, output string, by func(*explain.Config) (explain.Explanation, error)) error {
 	r, err := laptop.LookWith(paths, state, ca, time.Now())
 	if err != nil {
 		return err
@@ -108,11 +143,10 @@ func explainHop(w io.Writer, paths []string, state string, ca laptop.CAFiles, ou
 	if err != nil {
 		return err
 	}
-	hop, err := cfg.Resolve(h)
+	e, err := by(cfg)
 	if err != nil {
 		return err
 	}
-	e := cfg.Explain(hop)
 	if output == "json" {
 		return writeJSON(w, e)
 	}

@@ -159,7 +159,7 @@ func (r *Review) Explain(now time.Time) (*explain.Config, error) {
 		return nil, err
 	}
 	out := &explain.Config{
-		State: decide.NewState(1, r.Feed, c.Compile(r.Feed.Policies)), Gateways: r.Feed.Gateways, Now: now,
+		State: decide.NewState(1, r.Feed, c.Compile(r.Feed.Policies)), Gateways: r.Feed.Gateways, Policies: r.Feed.Policies, Now: now,
 	}
 	for _, t := range r.Graph.Tables {
 		for _, f := range t.Fragments {
