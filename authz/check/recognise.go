@@ -114,7 +114,7 @@ func (w *work) plain() bool {
 		a.Kind = v1alpha1.SurfaceHosts
 		return true
 	}
-	path, err := egress.CanonicalPath(w.req.Path)
+	path, err := egress.KeptPath(w.req.Path)
 	if err != nil {
 		return w.refuse(err)
 	}
@@ -135,7 +135,7 @@ func (w *work) glance() {
 		if a.Kind == "" {
 			a.Kind = v1alpha1.SurfaceHTTP
 		}
-		switch path, err := egress.CanonicalPath(w.req.Path); {
+		switch path, err := egress.KeptPath(w.req.Path); {
 		case w.req.Method == http.MethodConnect:
 			a.Kind = v1alpha1.SurfaceHosts
 		case err == nil:
@@ -204,6 +204,9 @@ func (w *work) tools() bool {
 	}
 	if w.hop.Action.Override != "" {
 		err = surface.Refuse(surface.ReasonHTTPMethod)
+	}
+	if twofold(w.req.Path) {
+		err = surface.Refuse(surface.ReasonPath)
 	}
 	if err != nil {
 		return w.unreadable(err)

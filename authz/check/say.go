@@ -57,7 +57,7 @@ func pairs(hs []denial.Header) []Pair {
 // where none is believed, was never looked at. The agent's own credential goes
 // where ours stands.
 func (s *Service) sayAllow(w *work) {
-	var setTo [4]Pair
+	var setTo [5]Pair
 	var removeTo [3]string
 	set := append(setTo[:0], Pair{wire.HeaderDeadline, milliseconds(w.verdict.Life)})
 	remove := append(removeTo[:0], headerProxyAuthorization)
@@ -65,6 +65,9 @@ func (s *Service) sayAllow(w *work) {
 		set = append(set, Pair{wire.HeaderTxnToken, w.token})
 	} else {
 		remove = append(remove, wire.HeaderTxnToken)
+	}
+	if path, ok := w.sent(); ok {
+		set = append(set, Pair{headerPath, path})
 	}
 	own := len(w.secrets) > 0
 	for i, c := range w.hop.Target.Credentials {

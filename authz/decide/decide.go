@@ -42,8 +42,11 @@ func (v *Verdict) Decide(h *Hop, now time.Time, tr *policy.Trace) {
 	q := policy.Question{Peer: h.Peer, Claims: h.Claims, Action: &h.Action}
 	h.Target.Levels.DecideTo(&v.Outcome, &q, tr)
 	switch {
+	case v.Outcome.Effect == policy.Neutral && h.Action.Slashed():
+		v.Code = denial.BadPath // a rule alone keeps them
+		return
 	case v.Outcome.Effect == policy.Neutral && h.Target.Gateway.Unmatched == v1alpha1.UnmatchedAllow:
-	case v.led(h):
+	case !h.Action.Slashed() && v.led(h):
 	case v.Outcome.Effect == policy.Neutral:
 		v.Code = denial.Unmatched
 		return
