@@ -3,6 +3,7 @@ package contain
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -22,7 +23,8 @@ const (
 	// KindAgent is an agent wherever it stands in the chain of actors, so that
 	// those are cut off too that act for it.
 	KindAgent Kind = "agent"
-	// KindPeer is a workload, by its SPIFFE ID.
+	// KindPeer is a workload, by its SPIFFE ID, or by the address that it comes
+	// from where it is captured or asks for names.
 	KindPeer Kind = "peer"
 	// KindEveryone is every hop: of an object of which nobody knows whom it
 	// names. It has no value, and people cannot order it.
@@ -147,4 +149,19 @@ type Key struct {
 }
 
 // Key is what o names.
-func (o *Order) Key() Key { return Key{o.Kind, o.Domain, o.Value} }
+func (o *Order) Key() Key {
+	if o.Kind == KindPeer {
+		return Key{o.Kind, o.Domain, peerKey(o.Value)}
+	}
+	return Key{o.Kind, o.Domain, o.Value}
+}
+
+// peerKey is a peer in the spelling of hops: a person may write an address in
+// another one, as 2001:DB8::1.
+func peerKey(value string) string {
+	a, err := netip.ParseAddr(value)
+	if err != nil {
+		return value
+	}
+	return a.Unmap().WithZone("").String()
+}

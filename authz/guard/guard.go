@@ -73,7 +73,10 @@ type Config struct {
 	// Proven is told of each attempt to prove an Envoy; nil: nobody is. It must
 	// not block.
 	Proven func(canary.Verdict)
-	Now    func() time.Time
+	// NamesChanged is told where names are answered, and where not and why,
+	// whenever that has changed; nil: nobody is.
+	NamesChanged func([]nameserver.State)
+	Now          func() time.Time
 	Rand   io.Reader
 	Log    *slog.Logger
 }
@@ -148,11 +151,13 @@ func New(cfg Config) (*Guard, error) {
 	if g.dns, err = resolve.NewServer(resolve.ServerConfig{Now: cfg.Now}); err != nil {
 		return nil, errors.Join(err, g.log.Close())
 	}
-	if g.names, err = nameserver.New(nameserver.Config{Recorder: g.log, Now: cfg.Now, Log: cfg.Log}); err != nil {
-		return nil, errors.Join(err, g.dns.Close(), g.log.Close())
-	}
 	if g.orders, err = contain.Open(contain.Config{Path: cfg.OrdersPath, Now: cfg.Now, Rand: cfg.Rand}); err != nil {
 		return nil, errors.Join(err, g.dns.Close(), g.log.Close())
+	}
+	if g.names, err = nameserver.New(nameserver.Config{
+		Recorder: g.log, Contained: g.orders, Report: cfg.NamesChanged, Now: cfg.Now, Rand: cfg.Rand, Log: cfg.Log,
+	}); err != nil {
+		return nil, errors.Join(err, g.orders.Close(), g.dns.Close(), g.log.Close())
 	}
 	if g.releases, err = release.New(release.Config{Now: cfg.Now, Roots: cfg.TrustedCA}); err != nil {
 		return nil, errors.Join(err, g.orders.Close(), g.dns.Close(), g.log.Close())
@@ -208,10 +213,10 @@ func (g *Guard) Live() int { return max(0, g.register.Len()-g.check.LiveCanaries
 // Settle waits until every hop has ended and Envoy has said how, or ctx ends.
 func (g *Guard) Settle(ctx context.Context) { g.register.Settle(ctx) }
 
-// Ready reports whether there is a feed to decide by, and an Envoy that is
-// proven.
+// Ready reports whether there is a feed to decide by, an Envoy that is proven,
+// and names that are answered where they can be.
 func (g *Guard) Ready() bool {
-	return g.check.World() != nil && (g.prover == nil || g.prover.Proven())
+	return g.check.World() != nil && g.names.Ready() && (g.prover == nil || g.prover.Proven())
 }
 
 // Begin says that an Envoy starts. From when it returns until that Envoy is

@@ -30,8 +30,20 @@ func nameViews(f *feedv1.Snapshot, set *policy.Set, next ways) (out []*nameserve
 		key := gw.Key.String()
 		out = append(out, &nameserver.View{
 			Gateway: key, Revision: f.Revision, DNS: gw.Egress.DNS,
-			Names: set.Names(gw.Key, gw.Egress.Backends), Resolver: next[key].exit.resolver,
+			Names: set.Names(gw.Key, gw.Egress.Backends), Resolver: next[key].exit.resolver, Backends: backendsOf(gw),
 		})
+	}
+	return out
+}
+
+// backendsOf are the backends of a Gateway by the names that lead to them.
+func backendsOf(gw *feedv1.Gateway) map[string][]string {
+	out := map[string][]string{}
+	for i := range gw.Egress.Backends {
+		b := &gw.Egress.Backends[i]
+		if b.Rejected == "" {
+			out[b.Hostname] = append(out[b.Hostname], b.Ref)
+		}
 	}
 	return out
 }

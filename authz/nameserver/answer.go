@@ -10,42 +10,58 @@ import (
 
 	"github.com/hopgate/hopgate/authz/denial"
 	"github.com/hopgate/hopgate/authz/resolve"
-	"github.com/hopgate/hopgate/authz/surface/egress"
 )
 
 // decide says how a query of a client ends.
 func (p *Pool) decide(ctx context.Context, v *View, from netip.Addr, name string, q dns.Question) verdict {
-	if name == "" || q.Qclass != dns.ClassINET {
-		return refused(BadQuery, denial.QueryRefused)
+	if q.Qclass != dns.ClassINET {
+		name = ""
 	}
-	listing, ok := v.Names.Lists(name, from)
-	switch {
-	case !ok && egress.ClassifyName(name) != egress.NamePublic:
-		// Search lists of clusters make such names of every other. They must end,
-		// or some clients would never ask for the name itself; and they are too
-		// many to be recorded.
+	j := Judge(v.Names, name, from, q.Qtype)
+	if j.Outcome == NoName {
 		return verdict{outcome: NoName, rcode: dns.RcodeNameError}
-	case !ok:
-		return refused(NotListed, denial.NameNotListed)
 	}
-	if q.Qtype != dns.TypeA && q.Qtype != dns.TypeAAAA && q.Qtype != dns.TypeHTTPS {
-		return refused(BadQuery, denial.QueryRefused)
+	if out, cut := p.cutOff(v, from, name); cut {
+		return out
 	}
-	if listing.Glob != "" {
-		within, fresh := p.callers.try(from, listing.Glob, name, v.DNS.NamesPerHour)
-		if fresh {
-			p.metrics.tried(open(listing.Glob, name))
-		}
-		if !within {
-			out := refused(TooManyNames, denial.TooManyNames)
-			out.text = "more than " + count(v.DNS.NamesPerHour) + " names under " + listing.Glob + " in an hour"
-			return out
-		}
+	if j.Code != "" {
+		return refused(j.Outcome, j.Code)
 	}
+	if out, over := p.tooMany(v, from, name, j.Listing.Glob); over {
+		return out
+	}
+	out := look(ctx, v.Resolver, name, q)
+	// Servers take their time: an order may have come meanwhile.
+	if late, cut := p.cutOff(v, from, name); cut {
+		return late
+	}
+	return out
+}
+
+// tooMany counts a name that is listed by a glob, and reports whether it is one
+// too many.
+func (p *Pool) tooMany(v *View, from netip.Addr, name, glob string) (verdict, bool) {
+	if glob == "" {
+		return verdict{}, false
+	}
+	within, fresh := p.callers.try(from, glob, name, v.DNS.NamesPerHour)
+	if fresh {
+		p.metrics.tried(open(glob, name))
+	}
+	if within {
+		return verdict{}, false
+	}
+	out := refused(TooManyNames, denial.TooManyNames)
+	out.text = "more than " + count(v.DNS.NamesPerHour) + " names under " + glob + " in an hour"
+	return out, true
+}
+
+// look answers by what a name leads to.
+func look(ctx context.Context, r Resolver, name string, q dns.Question) verdict {
 	if q.Qtype == dns.TypeHTTPS {
-		return services(ctx, v.Resolver, name, q)
+		return services(ctx, r, name, q)
 	}
-	return addresses(ctx, v.Resolver, name, q)
+	return addresses(ctx, r, name, q)
 }
 
 // addresses answers by the addresses of one family. Those that a policy opens

@@ -145,6 +145,22 @@ func (c *callers) try(a netip.Addr, glob, name string, most int) (within, fresh 
 	return true, true
 }
 
+// names is how many names are counted, of all clients. Those of windows that are
+// over are forgotten when their client asks again, or others take its place.
+func (c *callers) names() (n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := c.now()
+	for _, one := range c.list.Values() {
+		for _, t := range one.globs {
+			if passed := now.Sub(t.since); passed >= 0 && passed < window {
+				n += len(t.names)
+			}
+		}
+	}
+	return n
+}
+
 // by is what is counted by a glob.
 func (c *caller) by(glob string) *tried {
 	if t := c.globs[glob]; t != nil {

@@ -2,8 +2,10 @@ package nameserver_test
 
 import (
 	"context"
+	"crypto/rand"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -13,6 +15,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/hopgate/hopgate/authz/audit"
+	"github.com/hopgate/hopgate/authz/contain"
 	"github.com/hopgate/hopgate/authz/nameserver"
 	"github.com/hopgate/hopgate/authz/policy"
 	"github.com/hopgate/hopgate/authz/resolve"
@@ -25,15 +28,60 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // world resolves, lists and keeps the record.
 type world struct {
 	mu       sync.Mutex
-	asked    []string       // guarded by mu
-	recorded []audit.Record // guarded by mu
-	now      time.Time      // guarded by mu
+	asked    []string        // guarded by mu
+	recorded []audit.Record  // guarded by mu
+	now      time.Time       // guarded by mu
+	orders   []contain.Order // guarded by mu
+	// asking is called while a name is looked up; nil: nothing is.
+	asking func()               // guarded by mu
+	states [][]nameserver.State // guarded by mu
 }
 
 func (w *world) note(name string) {
 	w.mu.Lock()
-	defer w.mu.Unlock()
 	w.asked = append(w.asked, name)
+	asking := w.asking
+	w.mu.Unlock()
+	if asking != nil {
+		asking()
+	}
+}
+
+// order has orders stand in the place of those before.
+func (w *world) order(orders ...contain.Order) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.orders = orders
+}
+
+// Cut is an order on who or on everybody, but for the places that it leaves
+// open.
+func (w *world) Cut(h *contain.Hop, now time.Time) (contain.Order, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, o := range w.orders {
+		open := slices.ContainsFunc(o.Except, func(p contain.Place) bool {
+			return len(h.Backends) == 0 && p.Host != "" && p.Host == h.Host || slices.Equal(h.Backends, []string{p.Backend})
+		})
+		if !open && now.Before(o.Until) && (o.Kind == contain.KindEveryone || o.Value == h.Peer) {
+			return o, true
+		}
+	}
+	return contain.Order{}, false
+}
+
+// report takes what became of sockets.
+func (w *world) report(s []nameserver.State) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.states = append(w.states, s)
+}
+
+// reported are all reports, in order.
+func (w *world) reported() [][]nameserver.State {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.states)
 }
 
 // Lookup knows names by their first label.
@@ -122,12 +170,15 @@ type bench struct {
 func newBench(t testing.TB) *bench {
 	t.Helper()
 	w := &world{now: time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)}
-	p, err := nameserver.New(nameserver.Config{Recorder: w, Now: w.clock, Retry: 5 * time.Millisecond})
+	p, err := nameserver.New(nameserver.Config{
+		Recorder: w, Contained: w, Report: w.report, Now: w.clock, Rand: rand.Reader, Retry: 5 * time.Millisecond,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return &bench{Pool: p, world: w, view: &nameserver.View{
 		Gateway: "agents/egress", Revision: "r1", Names: w, Resolver: w,
+		Backends: map[string][]string{"tools.listed.example": {"XBackend/agents/tools", "XBackend/agents/more"}},
 		DNS: &feedv1.DNS{
 			Clients:          []netip.Prefix{netip.MustParsePrefix("10.0.0.0/24"), netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("fd00::/32")},
 			QueriesPerSecond: 50, NamesPerHour: 3,

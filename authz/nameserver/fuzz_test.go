@@ -10,13 +10,20 @@ import (
 	"github.com/hopgate/hopgate/authz/surface/egress"
 )
 
+// later is a query by a version of EDNS that nobody knows yet.
+func later(name string) *dns.Msg {
+	q := query(name, dns.TypeA).SetEdns0(1232, false)
+	q.IsEdns0().SetVersion(1)
+	return q
+}
+
 // FuzzServe: whatever a client sends, nothing is asked of the resolver but
 // listed names, and what is answered is an answer to the question, in at most
 // as many bytes as the client takes.
 func FuzzServe(f *testing.F) {
 	for _, q := range []*dns.Msg{
 		query("web.listed.example", dns.TypeA), query("a.glob.example", dns.TypeHTTPS), query("evil.example", dns.TypeANY),
-		query("many.listed.example", dns.TypeA).SetEdns0(4096, true),
+		query("many.listed.example", dns.TypeA).SetEdns0(4096, true), later("web.listed.example"),
 	} {
 		raw, err := q.Pack()
 		if err != nil {

@@ -8,10 +8,14 @@ type metrics struct {
 	unrecorded prometheus.Counter
 	lengths    prometheus.Histogram
 	bits       prometheus.Histogram
+	counted    prometheus.GaugeFunc
 }
 
-func newMetrics() metrics {
+func newMetrics(c *callers) metrics {
 	return metrics{
+		counted: prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "hopgate_dns_names_counted", Help: "Different names that clients have asked for under globs, in windows that are not over.",
+		}, func() float64 { return float64(c.names()) }),
 		queries: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "hopgate_dns_queries_total", Help: "Queries of workloads for names, by outcome.",
 		}, []string{"outcome"}),
@@ -38,7 +42,7 @@ func (m metrics) tried(chosen string) {
 }
 
 func (m metrics) all() []prometheus.Collector {
-	return []prometheus.Collector{m.queries, m.unrecorded, m.lengths, m.bits}
+	return []prometheus.Collector{m.queries, m.unrecorded, m.lengths, m.bits, m.counted}
 }
 
 // Describe tells of the metrics (prometheus.Collector).

@@ -30,6 +30,10 @@ const (
 	Closed Outcome = "closed"
 	// BadQuery: a type, class or name that nobody needs in order to connect.
 	BadQuery Outcome = "bad_query"
+	// CutOff: an order cuts the client off.
+	CutOff Outcome = "cut_off"
+	// Unreadable: what cannot be parsed.
+	Unreadable Outcome = "unreadable"
 	// Failed: it could not be resolved.
 	Failed Outcome = "failed"
 	// Limited: more than the client's rate. It is not answered.

@@ -3,7 +3,9 @@ package nameserver
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
+	"maps"
 	"net/netip"
 	"slices"
 	"sync"
@@ -15,6 +17,13 @@ import (
 // Config is what a Pool is made of. Recorder is required.
 type Config struct {
 	Recorder Recorder
+	// Contained says which clients are cut off; nil: none is.
+	Contained Contained
+	// Report is told of sockets whenever one has opened or could not be opened,
+	// by one goroutine; nil: nobody is.
+	Report func([]State)
+	// Rand is for the names of refusals in the record; nil: they have none.
+	Rand io.Reader
 	// Now is the clock of rates and windows; nil: time.Now.
 	Now func() time.Time
 	// Total bounds one query. 0: 4s.
@@ -43,7 +52,11 @@ type Pool struct {
 	wanted  map[netip.AddrPort]*View   // guarded by mu
 	sockets map[netip.AddrPort]*socket // guarded by mu
 	// refused are the sockets that could not be opened, and why: guarded by mu.
-	refused map[netip.AddrPort]string
+	refused map[netip.AddrPort]problem
+	applied bool // guarded by mu; there are views to answer by
+	ready   bool // guarded by mu; see Ready
+	// told are the states that were last told, and are of Run alone.
+	told []State
 }
 
 // New makes a Pool that answers nobody.
@@ -63,10 +76,11 @@ func New(c Config) (*Pool, error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
+	callers := newCallers(c.Now)
 	return &Pool{
-		cfg: c, codes: denial.NewCodes(), callers: newCallers(c.Now), said: newSaid(), metrics: newMetrics(),
+		cfg: c, codes: denial.NewCodes(), callers: callers, said: newSaid(), metrics: newMetrics(callers),
 		slots: make(chan struct{}, maxQueries), changed: make(chan struct{}, 1),
-		wanted: map[netip.AddrPort]*View{}, sockets: map[netip.AddrPort]*socket{}, refused: map[netip.AddrPort]string{},
+		wanted: map[netip.AddrPort]*View{}, sockets: map[netip.AddrPort]*socket{}, refused: map[netip.AddrPort]problem{},
 	}, nil
 }
 
@@ -86,6 +100,9 @@ func (p *Pool) Apply(views []*View) {
 	for at, s := range p.sockets {
 		s.view.Store(p.wanted[at]) // nil: nobody is answered
 	}
+	maps.DeleteFunc(p.refused, func(at netip.AddrPort, _ problem) bool { return p.wanted[at] == nil })
+	p.applied = true
+	p.ready = p.ready || len(p.wanted) == 0
 	p.tell()
 }
 
@@ -115,6 +132,7 @@ func (p *Pool) Run(ctx context.Context) error {
 	defer again.Stop()
 	for {
 		p.settle(ctx)
+		p.tellStates()
 		select {
 		case <-ctx.Done():
 			p.Apply(nil)
@@ -138,10 +156,13 @@ func (p *Pool) settle(ctx context.Context) {
 		s, err := p.open(at)
 		p.mu.Lock()
 		if err != nil {
-			if p.refused[at] != err.Error() {
+			why := problemOf(at, err)
+			if p.refused[at] != why {
 				p.cfg.Log.Warn("names are not answered", "socket", at, "error", err)
 			}
-			p.refused[at] = err.Error()
+			if p.wanted[at] != nil {
+				p.refused[at] = why
+			}
 		} else {
 			delete(p.refused, at)
 			s.view.Store(p.wanted[at])

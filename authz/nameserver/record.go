@@ -1,6 +1,7 @@
 package nameserver
 
 import (
+	"io"
 	"net/netip"
 	"sync"
 	"time"
@@ -51,6 +52,14 @@ func (s *said) fresh(r refusal, now time.Time) bool {
 	return true
 }
 
+// name names a refusal, so that it can be asked about.
+func (p *Pool) name() (id audit.HopID) {
+	if p.cfg.Rand != nil {
+		_, _ = io.ReadFull(p.cfg.Rand, id[:]) // without it there is no name, and the refusal is recorded all the same
+	}
+	return id
+}
+
 // limited notes that a client asks for more than it may.
 func (p *Pool) limited(v *View, from netip.AddrPort, q dns.Question) {
 	p.metrics.count(Limited)
@@ -69,11 +78,8 @@ func (p *Pool) record(v *View, from netip.AddrPort, name string, q dns.Question,
 	}
 	code := p.codes.Get(out.code)
 	r := audit.Record{
-		Kind: audit.KindDeny, Verdict: audit.VerdictDeny, Code: code.Name, Retry: string(code.Retry), Reason: code.Text,
-		Gateway: v.Gateway, Revision: v.Revision, Source: from, Surface: Surface, Method: dns.TypeToString[q.Qtype], Host: name,
-	}
-	if r.Method == "" {
-		r.Method = "TYPE" + count(int(q.Qtype)) // RFC 3597 section 5
+		Kind: audit.KindDeny, Hop: p.name(), Verdict: audit.VerdictDeny, Code: code.Name, Retry: string(code.Retry), Reason: code.Text,
+		Gateway: v.Gateway, Revision: v.Revision, Source: from, Surface: Surface, Method: typeName(q.Qtype), Host: name,
 	}
 	if name == "" {
 		r.Host = q.Name

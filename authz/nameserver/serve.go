@@ -54,7 +54,11 @@ func (p *Pool) serve(ctx context.Context, s *socket, w dns.ResponseWriter, q *dn
 	ctx, cancel := context.WithTimeout(ctx, p.cfg.Total)
 	defer cancel()
 	name, _ := egress.ParseName(q.Question[0].Name)
-	out := p.decide(ctx, v, from.Addr(), name, q.Question[0])
+	// What a later version of EDNS means is not known (RFC 6891 section 6.1.3).
+	out := verdict{outcome: BadQuery, rcode: dns.RcodeBadVers}
+	if opt := q.IsEdns0(); opt == nil || opt.Version() == 0 {
+		out = p.decide(ctx, v, from.Addr(), name, q.Question[0])
+	}
 	p.metrics.count(out.outcome)
 	p.record(v, from, name, q.Question[0], out)
 	_ = w.WriteMsg(p.message(w, q, out)) // who does not wait for an answer gets none

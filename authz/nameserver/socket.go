@@ -49,6 +49,7 @@ func (p *Pool) open(at netip.AddrPort) (*socket, error) {
 	handler := dns.HandlerFunc(func(w dns.ResponseWriter, m *dns.Msg) { p.serve(ctx, s, w, m) })
 	serve := func(d *dns.Server) *dns.Server {
 		d.Handler, d.MsgAcceptFunc = handler, accept
+		d.DecorateWriter = func(w dns.Writer) dns.Writer { return &unreadable{w, p, s} }
 		d.ReadTimeout, d.WriteTimeout, d.IdleTimeout = idle, idle, func() time.Duration { return idle }
 		begun := make(chan struct{})
 		once := sync.OnceFunc(func() { close(begun) })

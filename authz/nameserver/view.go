@@ -28,6 +28,8 @@ type View struct {
 	DNS               *feedv1.DNS
 	Names             Lister
 	Resolver          Resolver
+	// Backends are those that a name leads to, KIND/NAMESPACE/NAME.
+	Backends map[string][]string
 }
 
 // answers reports whether a client is one of those that are answered.

@@ -19,12 +19,17 @@ type Names struct {
 	every []nameGlob
 	// shut are rules that deny names to everybody.
 	shut []*rule
+	// rejected is why nothing is listed: a policy that was not accepted; nil:
+	// there is none.
+	rejected *rejection
 }
 
 // nameRule is a rule as far as it says who may have a name.
 type nameRule struct {
-	kind  v1alpha1.SurfaceType
-	peers *patterns
+	policy feedv1.Key
+	name   string
+	kind   v1alpha1.SurfaceType
+	peers  *patterns
 }
 
 type nameGlob struct {
@@ -36,6 +41,9 @@ type nameGlob struct {
 type Listing struct {
 	// Glob is the pattern that lists it; empty: it is named itself.
 	Glob string
+	// Policy and Rule list it.
+	Policy feedv1.Key
+	Rule   string
 }
 
 // Names gathers what a Gateway's policies list. Allow and Ask rules list names,
@@ -51,7 +59,7 @@ func (s *Set) Names(gateway feedv1.Key, backends []feedv1.Backend) *Names {
 		}
 		if x.rejected != nil {
 			if at.section == "" {
-				return &Names{}
+				return &Names{rejected: x.rejected}
 			}
 			continue
 		}
@@ -72,7 +80,7 @@ func (n *Names) add(r *rule, backends []feedv1.Backend) {
 		}
 		return
 	}
-	of := &nameRule{kind: r.kind, peers: r.from.peers}
+	of := &nameRule{policy: r.policy, name: r.name, kind: r.kind, peers: r.from.peers}
 	for i := range r.to.hosts {
 		n.list(r.to.hosts[i].names, of)
 	}
@@ -135,7 +143,7 @@ func labelsOf(tail string) string { return strings.TrimPrefix(tail, ".") }
 func (n *Names) Lists(name string, caller netip.Addr) (Listing, bool) {
 	for _, of := range n.exact[name] {
 		if of.mayBe(caller) && !n.shuts(name, of.kind) {
-			return Listing{}, true
+			return of.listing(""), true
 		}
 	}
 	for end := name; end != ""; _, end, _ = strings.Cut(end, ".") {
@@ -149,7 +157,7 @@ func (n *Names) Lists(name string, caller netip.Addr) (Listing, bool) {
 func (n *Names) among(list []nameGlob, name string, caller netip.Addr) (Listing, bool) {
 	for i := range list {
 		if g := &list[i]; g.glob.Match(name) && g.of.mayBe(caller) && !n.shuts(name, g.of.kind) {
-			return Listing{Glob: g.glob.String()}, true
+			return g.of.listing(g.glob.String()), true
 		}
 	}
 	return Listing{}, false
@@ -168,17 +176,20 @@ func (of *nameRule) mayBe(caller netip.Addr) bool {
 // shuts reports whether a name is denied to everybody, at every port, by rules
 // of the kind by which it is listed.
 func (n *Names) shuts(name string, kind v1alpha1.SurfaceType) bool {
-	return slices.ContainsFunc(n.shut, func(r *rule) bool {
-		switch {
-		case r.kind != kind:
-			return false
-		case kind == v1alpha1.SurfaceHosts:
-			return slices.ContainsFunc(r.to.hosts, func(h hostEntry) bool { return len(h.ports.list) == 0 && h.names.match(name) })
-		case kind == v1alpha1.SurfaceHTTP:
-			return slices.ContainsFunc(r.to.http, func(h httpEntry) bool {
-				return len(h.ports.list) == 0 && h.methods == nil && h.paths == nil && len(h.words) == 0 && h.hosts.match(name)
-			})
-		}
+	return slices.ContainsFunc(n.shut, func(r *rule) bool { return r.kind == kind && r.shuts(name) })
+}
+
+// shuts reports whether r, which denies what it names to everybody, names a host
+// at every port.
+func (r *rule) shuts(name string) bool {
+	switch r.kind {
+	case v1alpha1.SurfaceHosts:
+		return slices.ContainsFunc(r.to.hosts, func(h hostEntry) bool { return len(h.ports.list) == 0 && h.names.match(name) })
+	case v1alpha1.SurfaceHTTP:
+		return slices.ContainsFunc(r.to.http, func(h httpEntry) bool {
+			return len(h.ports.list) == 0 && h.methods == nil && h.paths == nil && len(h.words) == 0 && h.hosts.match(name)
+		})
+	default:
 		return false
-	})
+	}
 }
