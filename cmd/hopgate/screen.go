@@ -59,12 +59,12 @@ func (s *screen) Proven(v canary.Verdict) { s.tell.proven(v) }
 
 // Ready tells what is served where, and what waits (laptop.Reporter).
 func (s *screen) Ready(l *laptop.Laptop) {
-	at, waiting := words(l.Addresses()), words(l.Waiting())
+	at, waiting, unanswered := words(l.Addresses()), words(l.Waiting()), words(l.Unanswered())
 	if s.json {
-		s.log.Info("ready", "addresses", at, "waiting", waiting, "envoy", l.Version.String(), "record", l.Record())
+		s.log.Info("ready", "addresses", at, "waiting", waiting, "unanswered", unanswered, "envoy", l.Version.String(), "record", l.Record())
 		return
 	}
-	fmt.Fprintf(s.out, "ready: %s; Envoy %s; record %s\n", where(at, waiting), l.Version, l.Record())
+	fmt.Fprintf(s.out, "ready: %s; Envoy %s; record %s\n", where(at, waiting, unanswered), l.Version, l.Record())
 }
 
 func words(addrs []netip.AddrPort) []string {
@@ -75,14 +75,18 @@ func words(addrs []netip.AddrPort) []string {
 	return out
 }
 
-// where is what is served, and what waits for a port that another process has.
-func where(at, waiting []string) string {
+// where is what is served, and what waits for a port that another process has:
+// listeners, and sockets at which names are to be answered.
+func where(at, waiting, unanswered []string) string {
 	out := "no listener"
 	if len(at) > 0 {
 		out = strings.Join(at, ", ")
 	}
 	if len(waiting) > 0 {
 		out += "; not yet, the port is in use: " + strings.Join(waiting, ", ")
+	}
+	if len(unanswered) > 0 {
+		out += "; names are not answered at " + strings.Join(unanswered, ", ")
 	}
 	return out
 }

@@ -78,14 +78,14 @@ func (t *teller) proven(v canary.Verdict) {
 	t.canaries = now
 }
 
-// object tells what is new about one. That Envoy has not answered yet is
-// nothing to tell: it will, or readiness says so.
+// object tells what is new about one. That Envoy has not answered yet, or that a
+// socket was not opened yet, is nothing to tell: it will, or readiness says so.
 func (t *teller) object(s translate.Status) {
 	had := t.faults[s.Ref]
 	var now []string
 	waiting := false
 	for _, f := range s.Faults() {
-		if f.Type == "Programmed" && f.Reason == "Pending" {
+		if f.Reason == "Pending" && (f.Type == "Programmed" || f.Type == "hopgate.dev/NamesAnswered") {
 			waiting = true
 			continue
 		}

@@ -126,6 +126,11 @@ func (c *Controller) Observe(outs []Outcome) {
 	})
 }
 
+// ObserveNames takes what became of the sockets at which names are answered.
+func (c *Controller) ObserveNames(list []translate.NamesState) {
+	c.do(func() { c.publish(c.cfg.Translator.SetNames(list, c.cfg.Now()), nil) })
+}
+
 // newest keeps the last status of each object, sorted: owners of one Gateway
 // change its status one after the other.
 func newest(in []translate.Status) []translate.Status {

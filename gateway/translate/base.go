@@ -130,7 +130,7 @@ func readListeners(list []gatewayv1.Listener) []baseListener {
 	for i := range out {
 		if out[i].Conflict != "" {
 			out[i].Reason = out[i].Conflict
-			out[i].Message = "another listener of this Gateway has the same port, and " + conflictText(out[i].Conflict)
+			out[i].Message = "another listener of this Gateway has the same port, and " + conflictText(&out[i])
 		}
 	}
 	return out
@@ -148,11 +148,14 @@ func conflictOf(a, b baseListener, before string) string {
 	return before
 }
 
-func conflictText(reason string) string {
-	if reason == string(gatewayv1.ListenerReasonProtocolConflict) {
-		return "another protocol"
+func conflictText(l *baseListener) string {
+	switch {
+	case l.Conflict == string(gatewayv1.ListenerReasonProtocolConflict):
+		return "another protocol: give each a port of its own"
+	case l.Kind.Egress():
+		return "no hostname tells them apart: give each a port of its own"
 	}
-	return "the same hostname"
+	return "the same hostname: give each a hostname or a port of its own"
 }
 
 func readListener(l *gatewayv1.Listener) baseListener {
@@ -190,9 +193,9 @@ func readListener(l *gatewayv1.Listener) baseListener {
 func listenerHost(kind graph.ListenerKind, s string) (host, problem string) {
 	switch kind {
 	case graph.ListenerProxy:
-		return "*", "hostname: a Proxy listener has none"
+		return "*", "hostname: a Proxy listener has none: leave it out"
 	case graph.ListenerCaptureTLS, graph.ListenerCaptureHTTP:
-		return "*", "hostname: a capture listener has none: rules say which names are open"
+		return "*", "hostname: a capture listener has none: leave it out, rules say which names are open"
 	}
 	host, ok := hostPatternOf(s)
 	if !ok {
@@ -213,7 +216,7 @@ func listenerValues(l *gatewayv1.Listener) string {
 	case l.Protocol == gatewayv1.HTTPSProtocolType && l.TLS == nil:
 		return "tls: is needed for protocol HTTPS"
 	case captures(l.Protocol) && l.TLS != nil:
-		return "tls: is not for protocol " + string(l.Protocol) + ", which ends no TLS of its own"
+		return "tls: is not for protocol " + string(l.Protocol) + ", which ends no TLS of its own: leave it out"
 	case l.TLS != nil && l.TLS.Mode != nil && *l.TLS.Mode != gatewayv1.TLSModeTerminate && *l.TLS.Mode != "":
 		return "tls.mode: " + quote(string(*l.TLS.Mode)) + " is not supported, only Terminate"
 	case l.TLS != nil && len(l.TLS.Options) > 0:

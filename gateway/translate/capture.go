@@ -67,14 +67,14 @@ func (c *configFact) captureProblem(sections []mark) error {
 	var err error
 	for _, l := range c.Listeners {
 		if len(l.Trust) > 0 && slices.Contains(sections, mark{Section: l.Name, Text: v1alpha1.ProtocolCaptureTLS}) {
-			err = joined(err, reject(reasonInvalid, "spec.listeners: listener %s has protocol %s, and captured TLS carries no token: its trustDomainRefs hold for nothing",
+			err = joined(err, reject(reasonInvalid, "spec.listeners: listener %s has protocol %s, and captured TLS carries no token: its trustDomainRefs hold for nothing: leave them out",
 				quote(l.Name), v1alpha1.ProtocolCaptureTLS))
 		}
 	}
 	for _, p := range c.Captured {
 		if !slices.ContainsFunc(sections, func(m mark) bool { return m.Section == p.Name && captures(gatewayv1.ProtocolType(m.Text)) }) {
 			err = joined(err, reject(reasonListenerNotFound,
-				"spec.listeners: no Gateway that is run with it has a listener %s of protocol %s or %s, and only these have a capturedPort",
+				"spec.listeners: no Gateway that is run with it has a listener %s of protocol %s or %s, and only these have a capturedPort: leave it out, or name such a listener",
 				quote(p.Name), v1alpha1.ProtocolCaptureTLS, v1alpha1.ProtocolCaptureHTTP))
 		}
 	}

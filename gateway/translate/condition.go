@@ -16,6 +16,9 @@ const (
 	// typePartlyRefused says on a Gateway that Envoy refused some of what it
 	// serves; all else is served.
 	typePartlyRefused = "hopgate.dev/PartlyRefused"
+	// typeNames says on a Gateway whether workloads are answered that ask it for
+	// names.
+	typeNames = "hopgate.dev/NamesAnswered"
 	// typeDestination says on an XBackend that a Proxy listener reaches its
 	// destination as another XBackend.
 	typeDestination = "hopgate.dev/DestinationConflict"

@@ -29,9 +29,9 @@ func (e *egressFact) readDNS(d *v1alpha1.DNSConfig, own *socketsFact) {
 	at, err := netip.ParseAddrPort(d.Listen)
 	switch {
 	case err != nil || at.Port() == 0 || at.Addr().Zone() != "" || at.Addr().Is4In6() || at.Addr().IsMulticast():
-		e.fail(field+".listen", "%s is no ADDRESS:PORT to listen on", quote(d.Listen))
+		e.fail(field+".listen", "%s is no ADDRESS:PORT to listen on, as 10.0.0.1:53", quote(d.Listen))
 	case own.has(at):
-		e.fail(field+".listen", "%s is one of our own listeners", at)
+		e.fail(field+".listen", "%s is one of our own listeners: choose another port", at)
 	}
 	out.Listen = at
 	for i, s := range d.Clients {
@@ -66,11 +66,11 @@ func (e *egressFact) readClient(field, s string, d *feedv1.DNS) {
 	}
 	switch {
 	case err != nil || p.Addr().Is4In6() || p.Addr().Zone() != "":
-		e.fail(field, "%s is no address and no range", quote(s))
+		e.fail(field, "%s is no address and no range, as 10.1.2.3 or 10.1.2.0/24", quote(s))
 	case p != p.Masked():
 		e.fail(field, "%s has bits beyond its length: is %s meant?", quote(s), p.Masked())
 	case p.Bits() < widest:
-		e.fail(field, "%s is wider than /%d: a resolver for so many is an open one", p, widest)
+		e.fail(field, "%s is wider than /%d: a resolver for so many is an open one: name the ranges of your workloads", p, widest)
 	default:
 		d.Clients = append(d.Clients, p)
 	}

@@ -26,6 +26,7 @@ func finishGateway(r *reader, ref source.Ref) {
 	s.programmed(&c)
 	s.resolved(&c)
 	s.refused(&c)
+	s.names(&c)
 	out := &gatewayv1.GatewayStatus{Conditions: c.list}
 	if base.Accepted {
 		out.Addresses = []gatewayv1.GatewayStatusAddress{{

@@ -137,7 +137,7 @@ func TestReserved(t *testing.T) {
 	c := filesConfig()
 	c.Reserved = []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:8080")}
 	tr, r := translated(t, c, "")
-	if f := statusOf(t, tr, kindGateway, "default", "local").Faults(); len(f) != 3 || f[1].Message != "port 8080 is taken by hopgate" {
+	if f := statusOf(t, tr, kindGateway, "default", "local").Faults(); len(f) != 3 || !strings.HasPrefix(f[1].Message, "port 8080 is taken by hopgate: ") {
 		t.Errorf("faults %v", f)
 	}
 	if len(r.Graph.Listeners) != 1 {

@@ -20,6 +20,7 @@ const (
 	phasePorts             // one unit: who has which port
 	phaseBackend           // Service, XBackend: what they are
 	phaseEgress            // GatewayConfig: egress, checked against our own ports
+	phaseNames             // one unit: who answers names at which socket
 	phaseExposure          // Service with a Credential: where its endpoints are
 	phaseGateway           // Gateway: listeners
 	phaseRoute             // HTTPRoute: fragments and status
@@ -49,6 +50,7 @@ func (t *Translator) phases() []incr.Phase[topic, mark] {
 	add(phasePorts, "ports", assignPorts)
 	add(phaseBackend, "backend", readBackend)
 	add(phaseEgress, "egress", checkEgress)
+	add(phaseNames, "names", assignNames)
 	add(phaseExposure, "exposure", findExposure)
 	add(phaseGateway, "gateway", translateGateway)
 	add(phaseRoute, "route", translateRoute)

@@ -125,5 +125,5 @@ func (c claimant) ports() []uint16 {
 func (r *reader) sockets() *socketsFact { return factOf[socketsFact](r, factSockets, source.Ref{}) }
 
 func portLost(port uint16, to source.Ref) string {
-	return fmt.Sprintf("port %d is taken by %s", port, to)
+	return fmt.Sprintf("port %d is taken by %s: choose another port, or another address (spec.addresses)", port, to)
 }

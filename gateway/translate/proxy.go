@@ -79,7 +79,7 @@ func (b *proxyBuilder) begin() {
 	}
 	if b.egress != nil {
 		b.feed.Egress.Hosts, b.feed.Egress.InsideRanges = b.egress.feed(), b.egress.Ranges
-		b.feed.Egress.ECH, b.feed.Egress.DNS = b.egress.ECH, b.egress.DNS
+		b.feed.Egress.ECH, b.feed.Egress.DNS = b.egress.ECH, b.r.dnsOf(b.ref, b.egress)
 	}
 }
 

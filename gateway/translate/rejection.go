@@ -67,6 +67,7 @@ const (
 	reasonUnsafeRoute        = "UnsafeRoute"
 	reasonEnvoyRefused       = "Refused"
 	reasonPartly             = "PartlyProgrammed"
+	reasonAnswered           = "Answered"
 	reasonTargetNotFound     = "TargetNotFound"
 	reasonListenerNotFound   = "ListenerNotFound"
 	reasonConflicted         = "Conflicted"

@@ -21,6 +21,8 @@ const (
 	onCredentials
 	// onOutcome is what Envoy said of what an object became.
 	onOutcome
+	// onNames is what became of the socket at which a Gateway answers names.
+	onNames
 )
 
 // Facts: said by one unit, read by units of later phases.
@@ -38,6 +40,7 @@ const (
 	factRoute
 	factBelieved
 	factListeners
+	factNamesLost
 )
 
 // Bags: said by many units of one topic.

@@ -16,7 +16,9 @@ type Translator struct {
 	store    store
 	engine   *incr.Engine[topic, mark]
 	outcomes map[source.Ref]Outcome
-	builtIn  builtIn
+	// names are the sockets at which names are answered, by Gateway.
+	names   map[string]NamesState
+	builtIn builtIn
 	sinks
 	graph *graph.Graph
 	feed  *feedv1.Snapshot
@@ -44,6 +46,7 @@ func New(c Config) (*Translator, error) {
 	t := &Translator{cfg: c, store: newStore(), outcomes: map[source.Ref]Outcome{}}
 	t.engine = incr.New(t.phases())
 	t.engine.Want(phasePorts, topic{})
+	t.engine.Want(phaseNames, topic{})
 	return t, nil
 }
 

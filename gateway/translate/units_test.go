@@ -57,7 +57,7 @@ func TestUnits(t *testing.T) {
 		}, 0},
 		"a gateway of others": {func(t *testing.T, tr *Translator) source.Object {
 			return read(t, "{apiVersion: gateway.networking.k8s.io/v1, kind: Gateway, metadata: {name: new}, spec: {gatewayClassName: x}}")[0]
-		}, 5},
+		}, 6},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -133,6 +133,7 @@ func (l *Laptop) makeGuard(undo *cleanup) error {
 		TrustedCA: roots(l.cfg.Getenv), Leaves: l.leaves(), NoInspect: l.inspection.why, CanaryTLS: l.inspection.canaryTLS(), AuditPath: record, AuditKey: key.Private(), Version: l.cfg.Version, Own: l.own(),
 		Local: localAddresses, Getenv: l.cfg.Getenv, Log: l.cfg.Log, BodyBudget: l.cfg.BodyBudget,
 		OrdersPath: l.state.path(ordersFileName), CanaryDir: l.runtime.Dir, Configured: l.configured, Proven: l.cfg.Report.Proven,
+		NamesChanged: l.namesChanged,
 	})
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrEnvironment, err)
