@@ -34,7 +34,7 @@ func manager(sh shape, c cache, table string, s Settings) *listenerv3.Filter {
 		MaxRequestHeadersKb:           u32(maxHeadersKB),
 		NormalizePath:                 wrapperspb.Bool(sh == shapeRoutes),
 		MergeSlashes:                  sh == shapeRoutes,
-		PathWithEscapedSlashesAction:  escapedSlashes(sh),
+		PathWithEscapedSlashesAction:  hcmv3.HttpConnectionManager_KEEP_UNCHANGED, // the guard judges them, and rules may keep them
 		CommonHttpProtocolOptions:     &corev3.HttpProtocolOptions{HeadersWithUnderscoresAction: underscores(sh)},
 		EarlyHeaderMutationExtensions: []*corev3.TypedExtensionConfig{strip(sh)},
 		AccessLog:                     accessLogs(),
@@ -79,16 +79,6 @@ func upgrades(sh shape) []*hcmv3.HttpConnectionManager_UpgradeConfig {
 		ups = append(ups, &hcmv3.HttpConnectionManager_UpgradeConfig{UpgradeType: "CONNECT"})
 	}
 	return ups
-}
-
-// escapedSlashes are refused on routes, which are chosen by the path. Elsewhere
-// no path is mended or refused by Envoy: the guard reads it as it came, says
-// what is wrong with it, and what it judged is what is sent on.
-func escapedSlashes(sh shape) hcmv3.HttpConnectionManager_PathWithEscapedSlashesAction {
-	if sh == shapeRoutes {
-		return hcmv3.HttpConnectionManager_REJECT_REQUEST
-	}
-	return hcmv3.HttpConnectionManager_KEEP_UNCHANGED
 }
 
 // underscores are refused on routes, where a backend might read txn_token as
