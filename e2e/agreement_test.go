@@ -18,11 +18,12 @@ import (
 	"github.com/hopgate/hopgate/internal/testgateway"
 )
 
-// agreed is a gateway, two hosts with TLS of every version, and one without:
-// what a tunnel says of itself must agree with what was decided.
+// agreed is a gateway, two hosts with TLS of every version, one that is hard to
+// please, and one without: what a tunnel says of itself must agree with what was
+// decided.
 type agreed struct {
 	*testgateway.Gateway
-	web, other, site *upstream
+	web, other, picky, site *upstream
 	// target is web.example, with its port.
 	target string
 }
@@ -32,13 +33,15 @@ func newAgreed(t testing.TB, fields string) *agreed {
 	a := &agreed{}
 	a.web, a.other = newTLSUpstream(t, "web.example", said("web")), newTLSUpstream(t, "other.example", said("other"))
 	a.web.TLS.MinVersion, a.other.TLS.MinVersion = tls.VersionTLS10, tls.VersionTLS10
+	a.picky = newTLSUpstream(t, "picky.example", said("picky"))
+	a.picky.TLS.CurvePreferences = []tls.CurveID{tls.CurveP521}
 	a.site = newUpstream(t, said("site"))
-	ports := "[" + a.web.port() + ", " + a.other.port() + ", " + a.site.port() + "]"
-	hosts := egress("", "web.example:"+a.web.port(), "other.example:"+a.other.port(), "site.example:"+a.site.port(), "opaque.example:"+a.web.port())
+	ports := "[" + a.web.port() + ", " + a.other.port() + ", " + a.picky.port() + ", " + a.site.port() + "]"
+	hosts := egress("", "web.example:"+a.web.port(), "other.example:"+a.other.port(), "picky.example:"+a.picky.port(), "site.example:"+a.site.port(), "opaque.example:"+a.web.port())
 	a.Gateway = testgateway.Run(t, map[string]string{
 		"gateway.yaml": testgateway.Listeners + config(strings.Replace(hosts, "egress: {", "egress: {"+fields, 1)),
 		"policy.yaml": policy("agreed",
-			allow("hosts", "{type: Hosts, hosts: [{names: [web.example, other.example, site.example], ports: "+ports+"}]}"),
+			allow("hosts", "{type: Hosts, hosts: [{names: [web.example, other.example, picky.example, site.example], ports: "+ports+"}]}"),
 			"{name: opaque, to: {type: Hosts, hosts: [{names: [opaque.example], ports: "+ports+"}]}, action: Allow, with: {tls: Opaque}}",
 			allow("http", "{type: HTTP, http: [{hosts: [site.example], ports: "+ports+"}]}")),
 	})
@@ -112,7 +115,7 @@ func TestAgreement(t *testing.T) {
 	t.Parallel()
 	a := newAgreed(t, "")
 	for name, test := range map[string]func(*agreed, *testing.T){
-		"TLS": (*agreed).ofTLS, "opaque": (*agreed).opaque, "first flights": (*agreed).ofFirstFlights, "requests": (*agreed).ofRequests,
+		"TLS": (*agreed).ofTLS, "opaque": (*agreed).opaque, "first flights": (*agreed).ofFirstFlights, "second hellos": (*agreed).ofSecondHellos, "requests": (*agreed).ofRequests,
 	} {
 		t.Run(name, func(t *testing.T) { test(a, t) })
 	}
@@ -173,6 +176,74 @@ func (a *agreed) ofTLS(t *testing.T) {
 	}
 }
 
+// altered changes what is written behind the first flight.
+type altered struct {
+	net.Conn
+	old, new string
+	begun    bool
+}
+
+func (a *altered) Write(b []byte) (int, error) {
+	out := b
+	if a.begun {
+		out = bytes.Replace(b, []byte(a.old), []byte(a.new), 1)
+	}
+	a.begun = true
+	if _, err := a.Conn.Write(out); err != nil {
+		return 0, err
+	}
+	return len(b), nil
+}
+
+// ofSecondHellos: who is asked for a second ClientHello (RFC 8446 section 4.1.4)
+// says the same in it.
+func (a *agreed) ofSecondHellos(t *testing.T) {
+	// This client sends no share of what most servers take.
+	odd := []tls.CurveID{tls.CurveP384, tls.CurveP521}
+	for _, tc := range []struct {
+		name, host string
+		at         *upstream
+		curves     []tls.CurveID
+		old, new   string
+		code       string
+	}{
+		{name: "the same again", host: "picky", at: a.picky, curves: odd},
+		{name: "none was asked for", host: "web", at: a.web, curves: odd},
+		{name: "asked for all the same", host: "picky", at: a.picky},
+		{name: "another name", host: "picky", at: a.picky, curves: odd, old: "picky.example", new: "other.example", code: "target_mismatch"},
+		{name: "a name of upper case", host: "picky", at: a.picky, curves: odd, old: "picky.example", new: "PICKY.example", code: "tls_unreadable"},
+		// extended_master_secret becomes encrypted_client_hello.
+		{name: "a name that may be hidden", host: "picky", at: a.picky, curves: odd, old: "\x00\x17\x00\x00", new: "\xfe\x0d\x00\x00", code: "tls_hidden"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			txn, name := "second: "+tc.name, tc.host+".example"
+			conn := &altered{Conn: a.opened(t, name+":"+tc.at.port(), txn), old: tc.old, new: tc.new}
+			c := tls.Client(conn, &tls.Config{ServerName: name, InsecureSkipVerify: true, CurvePreferences: tc.curves})
+			err := c.Handshake()
+			if tc.code == "" {
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got, err := fetch(c, name, "/x"); err != nil || got != tc.host+" GET /x" {
+					t.Errorf("%q, %v", got, err)
+				}
+				if asked := c.ConnectionState().HelloRetryRequest; asked != (tc.at == a.picky) {
+					t.Errorf("a second ClientHello was asked for: %v", asked)
+				}
+				return
+			}
+			if err == nil || !strings.Contains(err.Error(), "illegal parameter") {
+				t.Errorf("the client is told %v", err)
+			}
+			conn.Close()
+			if end := a.ended(t, txn); end.Code != tc.code || end.End != audit.EndRefused {
+				t.Errorf("it is recorded as %s, %q", end.End, end.Code)
+			}
+		})
+	}
+}
+
 // opaque: a tunnel that every rule calls so is not read.
 func (a *agreed) opaque(t *testing.T) {
 	w := a.opened(t, "opaque.example:"+a.web.port(), "opaque")
@@ -190,17 +261,22 @@ func (a *agreed) opaque(t *testing.T) {
 func TestAgreementHidden(t *testing.T) {
 	t.Parallel()
 	a := newAgreed(t, "encryptedClientHello: Allow, ")
-	w := a.opened(t, a.target, "allowed")
-	c := tls.Client(w, &tls.Config{
-		ServerName: "inner.example", EncryptedClientHelloConfigList: hiding(t, "web.example"),
-		EncryptedClientHelloRejectionVerify: func(tls.ConnectionState) error { return nil },
-	})
-	// The host knows nothing of such keys, and says so under its own name.
-	if err := c.Handshake(); err == nil || !strings.Contains(err.Error(), "ECH") {
-		t.Errorf("the handshake ends by %v, want the host's word on ECH", err)
+	for host, curves := range map[string][]tls.CurveID{"web": nil, "picky": {tls.CurveP384, tls.CurveP521}} {
+		at := a.web
+		if host == "picky" { // it asks for a second ClientHello
+			at = a.picky
+		}
+		c := tls.Client(a.opened(t, host+".example:"+at.port(), "allowed by "+host), &tls.Config{
+			ServerName: "inner.example", EncryptedClientHelloConfigList: hiding(t, host+".example"), CurvePreferences: curves,
+			EncryptedClientHelloRejectionVerify: func(tls.ConnectionState) error { return nil },
+		})
+		// The host knows nothing of such keys, and says so under its own name.
+		if err := c.Handshake(); err == nil || !strings.Contains(err.Error(), "ECH") {
+			t.Errorf("%s: the handshake ends by %v, want the host's word on ECH", host, err)
+		}
 	}
-	w = a.opened(t, a.target, "behind")
-	c = tls.Client(w, &tls.Config{ServerName: "web.example", InsecureSkipVerify: true, EncryptedClientHelloConfigList: hiding(t, "other.example")})
+	w := a.opened(t, a.target, "behind")
+	c := tls.Client(w, &tls.Config{ServerName: "web.example", InsecureSkipVerify: true, EncryptedClientHelloConfigList: hiding(t, "other.example")})
 	if err := c.Handshake(); err == nil || strings.Contains(err.Error(), "ECH") {
 		t.Errorf("behind another name the handshake ends by %v", err)
 	}

@@ -28,6 +28,12 @@ func alertOf(h clienthello.Hello, err error) byte {
 	}
 }
 
-// fatal is the record of an alert, in the version that every client takes
-// before one is chosen.
-func fatal(description byte) []byte { return []byte{21, 3, 1, 0, 2, 2, description} }
+// Minor versions of a record (RFC 8446 section 5.1): that which every client takes
+// before a server has answered, and that of all that follows.
+const (
+	minorFirst = 1
+	minorLater = 3
+)
+
+// fatal is the record of an alert.
+func fatal(minor, description byte) []byte { return []byte{21, 3, minor, 0, 2, 2, description} }

@@ -60,7 +60,7 @@ func (s *Server) Process(stream grpc.ServerStream) error {
 	if err != nil {
 		return err
 	}
-	t := &tunnel{flight: flight{stream: stream}, server: s, id: id, hop: hop}
+	t := &tunnel{flight: flight{stream: stream}, server: s, id: id, hop: hop, minor: minorFirst}
 	defer t.free()
 	_ = t.run() // whatever ends it, it is no orderly end
 	return status.Error(codes.Canceled, errGone.Error())
@@ -72,6 +72,8 @@ type tunnel struct {
 	server *Server
 	id     leash.ID
 	hop    *leash.Hop
+	// minor is that of the records that its client takes now.
+	minor byte
 }
 
 // run reads what its client sends, until Envoy ends the call.
@@ -115,7 +117,7 @@ func (t *tunnel) follow(first clienthello.Hello) error {
 		if err := t.next(); err != nil {
 			return err
 		}
-		read = 0
+		read, t.minor = 0, minorLater
 	}
 }
 
@@ -162,7 +164,7 @@ func (t *tunnel) refuse(code string, alert byte) error {
 		time.AfterFunc(letGo, tell)
 	}
 	t.server.log.Debug("the TLS of a tunnel is refused", "hop", t.id.String(), "code", code)
-	for _, m := range []*reply{back(fatal(alert)), closing()} {
+	for _, m := range []*reply{back(fatal(t.minor, alert)), closing()} {
 		if err := t.stream.SendMsg(m); err != nil {
 			return errGone
 		}

@@ -214,7 +214,7 @@ func TestSecondHello(t *testing.T) {
 			for tc.alert == 0 && len(passed) < len(tc.next) || tc.alert != 0 {
 				m := hear(t, s)
 				if tc.alert != 0 && m.GetWriteData() != nil {
-					if diff := cmp.Diff([]byte{21, 3, 1, 0, 2, 2, tc.alert}, m.GetWriteData().GetData()); diff != "" {
+					if diff := cmp.Diff([]byte{21, 3, 3, 0, 2, 2, tc.alert}, m.GetWriteData().GetData()); diff != "" {
 						t.Errorf("the alert differs (-want +got):\n%s", diff)
 					}
 					break
