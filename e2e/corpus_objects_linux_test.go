@@ -259,14 +259,14 @@ func (f *fixture) rules(r *testcorpus.Rules, all []uint16) []string {
 			add(to, "action: Allow, with: {tls: "+f.tls+"}")
 		}
 		if !g.TunnelOnly {
-			add(requests(g, all), "action: Allow"+limits(r))
+			add(requests(g, all, slashes(r)), "action: Allow"+limits(r))
 		}
 	}
 	for _, g := range r.Deny {
 		if to := tunnels(g, all); to != "" && len(g.Paths) == 0 {
 			add(to, "action: Deny")
 		}
-		add(requests(g, all), "action: Deny")
+		add(requests(g, all, ""), "action: Deny")
 	}
 	return out
 }
@@ -295,8 +295,8 @@ func tunnels(g testcorpus.Grant, all []uint16) string {
 	return fmt.Sprintf("{type: Hosts, hosts: [{names: %s, ports: %s}]}", quoted(g.Names), flow(ports))
 }
 
-// requests is what a grant says of requests.
-func requests(g testcorpus.Grant, all []uint16) string {
+// requests is what a grant says of requests; rest is what else the entry says.
+func requests(g testcorpus.Grant, all []uint16, rest string) string {
 	ports := g.Ports
 	if len(ports) == 0 {
 		ports = all
@@ -308,7 +308,15 @@ func requests(g testcorpus.Grant, all []uint16) string {
 	if len(g.Paths) > 0 {
 		out += ", paths: " + quoted(g.Paths)
 	}
-	return out + "}]}"
+	return out + rest + "}]}"
+}
+
+// slashes is what requests say of encoded slashes.
+func slashes(r *testcorpus.Rules) string {
+	if r.EncodedSlash {
+		return ", encodedSlashes: Keep"
+	}
+	return ""
 }
 
 func quoted(list []string) string {

@@ -110,7 +110,11 @@ func (r *Row) withPath(d egress.Destination, path string) (string, error) {
 	if path == "" || path == "(tunnel)" {
 		return d.String(), nil
 	}
-	p, err := egress.CanonicalPath(path)
+	read := egress.CanonicalPath
+	if r.Rules.EncodedSlash {
+		read = egress.KeptPath
+	}
+	p, err := read(path)
 	return d.String() + " " + p, err
 }
 

@@ -31,8 +31,8 @@ func reasonOf(t *testing.T, err error) string {
 }
 
 // TestCorpus: how each attempt to get out is read. One that is to be allowed is
-// never refused here, but for encoded slashes, which no rule opens; of one that is to be denied either the reason is known,
-// or that it is left to rules, to names or to Envoy.
+// never refused here; of one that is to be denied either the reason is known, or
+// that it is left to rules, to names or to Envoy.
 func TestCorpus(t *testing.T) {
 	t.Parallel()
 	for _, s := range testcorpus.Sets(t) {
@@ -42,7 +42,7 @@ func TestCorpus(t *testing.T) {
 			for i := range s.Rows {
 				r := &s.Rows[i]
 				u := r.Unit()
-				if r.Expect == testcorpus.Allow && u.Refused != "" && !r.Rules.EncodedSlash {
+				if r.Expect == testcorpus.Allow && u.Refused != "" {
 					t.Errorf("%s is to be allowed, and refused: %s (%s)", r.ID, u.Refused, r.Why)
 				}
 				fmt.Fprintln(&out, r.ID, r.Expect, said(u))
