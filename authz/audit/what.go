@@ -46,11 +46,27 @@ func (r *Record) asked() string {
 	case v1alpha1.SurfaceModels:
 		return join("model", r.called(), r.server())
 	case surfaceNames:
-		return join(surfaceNames, Display(r.verb(), nameColumns), Display(r.Host, hostColumns))
+		return join(surfaceNames, Display(r.verb(), nameColumns), r.askedFor(), r.asker())
 	case v1alpha1.SurfaceHosts:
 		return join("CONNECT", Display(r.authority(), hostColumns))
 	}
 	return join(Display(r.verb(), nameColumns), r.target())
+}
+
+// askedFor is the name that a query asks for; empty: it could not be read.
+func (r *Record) askedFor() string {
+	if r.Host == "" {
+		return ""
+	}
+	return Display(r.Host, hostColumns)
+}
+
+// asker is who asks for a name: nobody has a token for that.
+func (r *Record) asker() string {
+	if !r.Source.IsValid() {
+		return ""
+	}
+	return "from " + r.Source.Addr().String()
 }
 
 // target is where a plain request goes.

@@ -25,7 +25,8 @@ type Hop struct {
 	// empty: the first.
 	Route string `yaml:"route"`
 	Rule  string `yaml:"rule"`
-	// Peer is the SPIFFE ID of the connection.
+	// Peer is the SPIFFE ID of the connection, or of a query for a name the
+	// address that it came from.
 	Peer  string `yaml:"peer"`
 	Token *Token `yaml:"token"`
 	Do    Do     `yaml:"do"`
@@ -46,10 +47,11 @@ type Token struct {
 
 // Do is what the hop does.
 type Do struct {
-	// Surface is Tools, Models, HTTP, Hosts or Packages; empty: the route's.
+	// Surface is Tools, Models, HTTP, Hosts or Packages, or DNS for a query; empty:
+	// the route's.
 	Surface string `yaml:"surface"`
 	// Method is the JSON-RPC method, the operation or the HTTP method; empty:
-	// tools/call, chat, GET, CONNECT, artifact.
+	// tools/call, chat, GET, CONNECT, artifact. Of a query the type; empty: A.
 	Method string `yaml:"method"`
 	// Name is the tool, the model or the package.
 	Name string `yaml:"name"`

@@ -7,6 +7,7 @@ import (
 	"github.com/hopgate/hopgate/authz/audit"
 	"github.com/hopgate/hopgate/authz/decide"
 	"github.com/hopgate/hopgate/authz/denial"
+	"github.com/hopgate/hopgate/authz/nameserver"
 	"github.com/hopgate/hopgate/gateway/api/feedv1"
 	"github.com/hopgate/hopgate/gateway/api/v1alpha1"
 	"github.com/hopgate/hopgate/gateway/api/wire"
@@ -25,6 +26,9 @@ type Led struct {
 // ExplainRecord explains a decision that was recorded. Of one that another hop's
 // answer led to, cause is asked for the record of that; false: it has none.
 func (c *Config) ExplainRecord(r *audit.Record, cause func(audit.HopID) (audit.Record, bool)) (Explanation, error) {
+	if r.Surface == nameserver.Surface {
+		return c.explainRefused(r)
+	}
 	hop, err := c.recorded(r)
 	if err != nil {
 		return Explanation{}, err

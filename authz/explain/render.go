@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -33,6 +34,8 @@ type Explanation struct {
 	By    string `json:"by,omitempty"`
 	// Led is the hop whose redirect opened this one: By allowed that.
 	Led *Led `json:"led,omitempty"`
+	// Listed are the names that are listed for who asks for one.
+	Listed []string `json:"listed,omitempty"`
 	// Notes say what is not known here, and what was taken for granted.
 	Notes []string     `json:"notes,omitempty"`
 	Trace policy.Trace `json:"trace"`
@@ -151,6 +154,7 @@ func (e *Explanation) WriteText(w io.Writer) error {
 		e.level(&b, l)
 	}
 	lines(&b, "duties", e.Trace.Duties)
+	lines(&b, "listed", someOf(e.Listed))
 	if e.Code == denial.NoRule || e.Code == denial.TokenMissing {
 		e.nearMisses(&b)
 	}
@@ -235,6 +239,17 @@ func plain(s string) bool {
 }
 
 const maxShown = 160
+
+// maxListed is how many names are shown.
+const maxListed = 50
+
+// someOf leaves out names of which there are too many to be read.
+func someOf(names []string) []string {
+	if len(names) <= maxListed {
+		return names
+	}
+	return append(slices.Clone(names[:maxListed]), fmt.Sprintf("and %d more", len(names)-maxListed))
+}
 
 func lines(b *strings.Builder, title string, ls []string) {
 	if len(ls) > 0 {

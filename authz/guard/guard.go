@@ -77,8 +77,8 @@ type Config struct {
 	// whenever that has changed; nil: nobody is.
 	NamesChanged func([]nameserver.State)
 	Now          func() time.Time
-	Rand   io.Reader
-	Log    *slog.Logger
+	Rand         io.Reader
+	Log          *slog.Logger
 }
 
 const defaultBodyBudget = 256 << 20

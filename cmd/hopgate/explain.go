@@ -34,6 +34,11 @@ The hop is a small YAML file ('-' for standard input):
   token: {subject: alice, agent: researcher, scopes: [web.read]}
   do: {surface: Hosts, host: example.com}
 
+or a query for a name ('hop' in the record of a refused one is its hop id):
+
+  peer: 10.1.2.3
+  do: {surface: DNS, method: A, host: example.com}
+
 or a decision that was recorded, by its hop id (a denial's request_id):
 
   hopgate explain -f my-gateway --record audit.jsonl 3f9c...`),
@@ -62,6 +67,9 @@ or a decision that was recorded, by its hop id (a denial's request_id):
 			return err
 		}
 		return explainBy(c.OutOrStdout(), paths, state, ca, output.value, func(cfg *explain.Config) (explain.Explanation, error) {
+			if h.IsQuery() {
+				return cfg.ExplainQuery(h)
+			}
 			hop, err := cfg.Resolve(h)
 			if err != nil {
 				return explain.Explanation{}, err
