@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -30,6 +31,8 @@ spec: {type: ExternalHostname, externalHostname: {hostname: ` + name + `.example
 `
 }
 
+const wholeCommit = "0123456789abcdef0123456789abcdef01234567"
+
 // outlet is an index of one package that was released twice, its files, and
 // images whose layers are elsewhere. URLs are by the names of hosts.
 func outlet(all map[string]string, files string, now time.Time) http.HandlerFunc {
@@ -47,6 +50,10 @@ func outlet(all map[string]string, files string, now time.Time) http.HandlerFunc
 			http.Redirect(w, r, led, http.StatusTemporaryRedirect)
 		case strings.HasPrefix(r.URL.Path, "/v2/acme/led-tls/"):
 			http.Redirect(w, r, ledTLS, http.StatusFound)
+		case strings.Contains(r.URL.Path, "/resolve/main/"):
+			name, file, _ := strings.Cut(r.URL.Path, "/resolve/main/")
+			w.Header().Set("location", "/api/resolve-cache/models"+name+"/"+wholeCommit+"/"+file+"?"+url.QueryEscape(r.URL.Path)+"=&etag=%22"+wholeCommit+"%22")
+			w.WriteHeader(http.StatusTemporaryRedirect)
 		default:
 			fmt.Fprintf(w, "%s %s", r.Method, r.URL.RequestURI())
 		}
@@ -90,6 +97,11 @@ func TestPackages(t *testing.T) {
 		{"a module", "GET", all["go"] + "/github.com/acme/%21tool/@v/v1.0.0.zip", "", 200, ""},
 		{"an image by its digest", "GET", all["oci"] + "/v2/acme/app/blobs/" + digest, "", 200, ""},
 		{"an image by a tag", "GET", all["oci"] + "/v2/acme/app/manifests/latest", "", 403, "digest_required"},
+		{"a small file of a model, which the hub has in its cache", "GET", all["hub"] + "/acme/tiny/resolve/main/config.json", "", 200, ""},
+		{"of another model", "GET", all["hub"] + "/evil/tiny/resolve/main/config.json", "", 403, "no_rule"},
+		{"in the cache, of another model", "GET", all["hub"] + "/api/resolve-cache/models/evil/tiny/" + wholeCommit + "/config.json", "", 403, "no_rule"},
+		{"in the cache, of a model that was renamed", "GET", all["hub"] + "/api/resolve-cache/models/acme/tiny/" + wholeCommit + "/config.json?%2Fevil%2Ftiny%2Fresolve%2Fmain%2Fconfig.json=", "", 400, "body_unreadable"},
+		{"what else the hub has", "GET", all["hub"] + "/api/models/acme/tiny/xet-read-token/" + wholeCommit, "", 403, "registry_closed"},
 		{"a registry that is not read in tunnels", "GET", strings.Replace(all["own"], "http:", "https:", 1) + "/x", "", 0, "surface_required"},
 		{"the same, in a tunnel", "GET", all["tls"] + "/simple/tool/", "", 200, ""},
 		{"the same, another package", "GET", all["tls"] + "/simple/evil/", "", 403, "no_rule"},
@@ -121,7 +133,7 @@ func TestPackages(t *testing.T) {
 }
 
 // plainNames are names of the hosts without TLS.
-func plainNames() []string { return []string{"index", "files", "npm", "go", "oci", "own", "cdn"} }
+func plainNames() []string { return []string{"index", "files", "npm", "go", "oci", "hub", "own", "cdn"} }
 
 // TestPackagesElsewhere: where an answer of a registry leads to is open to who
 // asked, in the same transaction, for exactly that, and to nobody else.
@@ -209,13 +221,14 @@ func newPackages(t *testing.T) (*looking, map[string]string) {
 	l.Gateway = testgateway.New(t, map[string]string{
 		"gateway.yaml": testgateway.Listeners + config(egress("", hosts...)),
 		"registries.yaml": registry("index", plain.port(), "pypi", ", hopgate.dev/registry-files: files") + registry("files", plain.port(), "pypi", "") +
-			registry("npm", plain.port(), "npm", "") + registry("go", plain.port(), "go", "") + registry("oci", plain.port(), "oci", "") +
+			registry("hub", plain.port(), "hf", "") + registry("npm", plain.port(), "npm", "") + registry("go", plain.port(), "go", "") + registry("oci", plain.port(), "oci", "") +
 			tls + backendOfTools(plain.port()),
 		"policy.yaml": policy("packages",
 			allow("python", "{type: Packages, packages: [{registry: {name: index}, names: [tool], minimumAge: 168h}]}"),
 			allow("python-tls", "{type: Packages, packages: [{registry: {name: tls}, names: [tool], minimumAge: 168h}]}"),
 			allow("node", `{type: Packages, packages: [{registry: {name: npm}, names: ["@acme/*"]}]}`),
 			allow("go", `{type: Packages, packages: [{registry: {name: go}, names: ["github.com/acme/**"]}]}`),
+			allow("models", `{type: Packages, packages: [{registry: {name: hub}, names: ["models/acme/*"]}]}`),
 			allow("images", `{type: Packages, packages: [{registry: {name: oci}, names: ["acme/*"], digestOnly: true}]}`),
 			`{name: tunnels, to: {type: Hosts, hosts: [{names: [tls.example, own.example], ports: [`+l.site.port()+`, `+plain.port()+`]}]}, action: Allow, with: {tls: Inspect}}`),
 	})

@@ -28,6 +28,8 @@ func readHubAPI(s []string) Request {
 	switch {
 	case len(s) == 0:
 		return Request{}
+	case s[0] == hubCache:
+		return readHubCache(s[1:])
 	case s[0] == "whoami-v2" || s[0] == "whoami":
 		return Request{Operation: Login}
 	case s[0] != "models" && s[0] != "datasets" && s[0] != "spaces":

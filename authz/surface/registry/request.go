@@ -105,6 +105,9 @@ func Read(in Input) (Request, error) {
 	if r.Operation == "" {
 		r = Request{Operation: Other}
 	}
+	if Open(r.Operation) && inHubCache(in.Protocol, s) {
+		return r, checkHubCacheQuery(in.Query, s)
+	}
 	if Open(r.Operation) {
 		return r, checkQuery(in.Query, parameters(in.Protocol, &r))
 	}

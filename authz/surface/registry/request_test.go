@@ -335,6 +335,58 @@ func TestHuggingFace(t *testing.T) {
 	})
 }
 
+// TestHuggingFaceCache: the place that the hub leads to for small files is read as
+// the file, of the repository that it names twice.
+func TestHuggingFaceCache(t *testing.T) {
+	const (
+		at    = "/api/resolve-cache/models/acme/tiny/" + commit + "/onnx/config.json"
+		asked = "%2Facme%2Ftiny%2Fresolve%2Fmain%2Fonnx%2Fconfig.json="
+		etag  = "etag=%220123456789abcdef0123456789abcdef01234567%22"
+		good  = "artifact models/acme/tiny " + commit + " !"
+	)
+	readings(t, registry.HuggingFace, []reading{
+		{at + "?" + asked + "&" + etag, good},
+		{"HEAD " + at + "?" + asked + "&" + etag, good},
+		{at, good},
+		{at + "?" + asked, good},
+		{at + "?" + etag, good},
+		{at + "?" + asked + "&" + etag + "&download=true", good},
+		{at + "?/acme/tiny/resolve/main/onnx/config.json=&" + strings.ReplaceAll(etag, "%22", `"`), good},
+		{at + "?%2Facme%2Ftiny%2Fresolve%2F" + commit + "%2Fonnx%2Fconfig.json=", good},
+		{"/api/resolve-cache/models/gpt2/" + commit + "/config.json?%2Fgpt2%2Fresolve%2Fmain%2Fconfig.json=", "artifact models/gpt2 " + commit + " !"},
+		{"/api/resolve-cache/datasets/acme/rows/" + commit + "/a.csv?%2Fdatasets%2Facme%2Frows%2Fresolve%2Fmain%2Fa.csv=", "artifact datasets/acme/rows " + commit + " !"},
+		{"/api/resolve-cache/spaces/acme/app/" + commit + "/app.py?%2Fspaces%2Facme%2Fapp%2Fraw%2Fmain%2Fapp.py=", "artifact spaces/acme/app " + commit + " !"},
+		{at + "?%2Fevil%2Ftiny%2Fresolve%2Fmain%2Fonnx%2Fconfig.json=", "query"},
+		{at + "?%2Fdatasets%2Facme%2Ftiny%2Fresolve%2Fmain%2Fonnx%2Fconfig.json=", "query"},
+		{at + "?%2Facme%2Ftiny%2Fresolve%2Fmain%2Fother.json=", "query"},
+		{at + "?%2Facme%2Ftiny%2Fresolve%2Fmain%2F..%2Fonnx%2Fconfig.json=", "query"},
+		{at + "?%2Facme%2Ftiny%2Fresolve%2Fmain%252Fonnx%2Fconfig.json=", "query"},
+		{at + "?%2Facme%2Ftiny%2Fblob%2Fmain%2Fonnx%2Fconfig.json=", "query"},
+		{at + "?%2Facme%2Ftiny%2Fresolve%2F%2Fonnx%2Fconfig.json=", "query"},
+		{at + "?" + asked + "x", "query"},
+		{at + "?" + asked + "&" + asked, "query"},
+		{at + "?" + asked + "&" + strings.Replace(asked, "%2Fmain", "%2Fdev", 1), "query"},
+		{at + "?" + etag + "&" + etag, "query"},
+		{at + "?etag=%22secret%22", "query"},
+		{at + "?et%61g=%22ab%22", "query"},
+		{at + "?" + asked + ";" + etag, "query"},
+		{at + "?token=x", "query"},
+		{at + "?%2", "query"},
+		{"/api/resolve-cache/models/acme/tiny/main/config.json", "other"},
+		{"/api/resolve-cache/models/acme/tiny/" + strings.ToUpper(commit) + "/config.json", "other"},
+		{"/api/resolve-cache/models/acme/tiny/" + commit, "other"},
+		{"/api/resolve-cache/models/acme/tiny/" + commit + "/", "other"},
+		{"/api/resolve-cache/models/acme/a/b/" + commit + "/config.json", "other"},
+		{"/api/resolve-cache/buckets/acme/tiny/" + commit + "/config.json", "other"},
+		{"/api/resolve-cache/acme/tiny/" + commit + "/config.json", "other"},
+		{"/api/resolve-cache/models/resolve/" + commit + "/config.json", "other"},
+		{"/api/resolve-cache", "other"},
+		{"POST " + at, "publish"},
+		{"/api/models/acme/tiny/xet-read-token/" + commit, "other"},
+		{"/resolve-cache/models/acme/tiny/" + commit + "/config.json", "other"},
+	})
+}
+
 func TestRoot(t *testing.T) {
 	t.Parallel()
 	const root = "/artifactory/api/pypi/curated"
@@ -368,6 +420,7 @@ func FuzzRead(f *testing.F) {
 		"/simple/requests/", "/@acme%2ftools", "/github.com/!a/b/@v/v1.0.0.zip", "/se/rd/serde", "/pool/main/o/openssl/openssl_3_amd64.deb",
 		"/v2/library/alpine/manifests/3.19", "/acme/tiny/resolve/main/config.json", "/packages/foo-1.0.tar.gz", "/", "//", "/sumdb/sum.golang.org/lookup/a.b/c@v1",
 		"/packages/a_B-1!2-py3-none-any.whl?x", "/api/models/a/b/tree/main/x", "/-/package/@a/b/dist-tags", "/a/-/a-1.tgz",
+		"/api/resolve-cache/models/a/b/" + commit + "/c?%2Fa%2Fb%2Fresolve%2Fmain%2Fc=&etag=%22ab%22",
 	} {
 		f.Add(s)
 	}
