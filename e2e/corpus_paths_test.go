@@ -22,21 +22,23 @@ import (
 func TestCorpusPaths(t *testing.T) {
 	t.Parallel()
 	site := newUpstream(t, said("site"))
-	host := "site.example:" + site.port()
+	hosts := map[bool]string{false: "site.example:" + site.port(), true: "keep.example:" + site.port()}
 	g := testgateway.Run(t, map[string]string{
-		"gateway.yaml": testgateway.Listeners + config(egress("", host)),
+		"gateway.yaml": testgateway.Listeners + config(egress("", hosts[false], hosts[true])),
 		"site.yaml":    service("site", site.port(), plain, "/"),
 		"policy.yaml": policy("paths",
 			fmt.Sprintf(`{name: proxy, to: {type: HTTP, http: [{hosts: [site.example], ports: [%s], methods: [GET], paths: ["/public/**"]}]}, action: Allow}`, site.port()),
-			`{name: route, to: {type: HTTP, http: [{hosts: [route.example], methods: [GET], paths: ["/public/**"]}]}, action: Allow}`),
+			`{name: route, to: {type: HTTP, http: [{hosts: [route.example], methods: [GET], paths: ["/public/**"]}]}, action: Allow}`,
+			fmt.Sprintf(`{name: keep, to: {type: HTTP, http: [{hosts: [keep.example, keep-route.example], ports: [%s, ${HTTP}], methods: [GET], paths: ["/public/**"], encodedSlashes: Keep}]}, action: Allow}`, site.port())),
 	})
 	token := g.Token()
 	tried := 0
 	for _, r := range testcorpus.Rows(t) {
-		if r.Class != "path" || r.Path == "" || r.Rules.EncodedSlash || r.Setup.Method != "" {
+		if r.Class != "path" || r.Path == "" || !r.Rules.Inspect || r.Setup.Method != "" {
 			continue
 		}
 		tried++
+		host := hosts[r.Rules.EncodedSlash]
 		before := len(site.paths())
 		got := statusOf(t, g.Proxy, "GET http://"+host+r.Path+" HTTP/1.1\r\nHost: "+host+"\r\n"+proxyAuth(token)+"\r\n")
 		came := site.paths()[before:]
@@ -45,7 +47,7 @@ func TestCorpusPaths(t *testing.T) {
 		}
 		onRoute(t, g, site, &r, token)
 	}
-	if tried < 30 {
+	if tried < 60 {
 		t.Errorf("only %d paths were tried", tried)
 	}
 }
@@ -53,8 +55,12 @@ func TestCorpusPaths(t *testing.T) {
 // onRoute tries a path on a route.
 func onRoute(t *testing.T, g *testgateway.Gateway, site *upstream, r *testcorpus.Row, token string) {
 	t.Helper()
+	host, read := "route.example", places.CanonicalPath
+	if r.Rules.EncodedSlash {
+		host, read = "keep-route.example", places.KeptPath
+	}
 	before := len(site.paths())
-	got := statusOf(t, g.HTTP, "GET "+r.Path+" HTTP/1.1\r\nHost: route.example\r\nTxn-Token: "+token+"\r\n\r\n")
+	got := statusOf(t, g.HTTP, "GET "+r.Path+" HTTP/1.1\r\nHost: "+host+"\r\nTxn-Token: "+token+"\r\n\r\n")
 	came := site.paths()[before:]
 	if got != http.StatusOK {
 		if r.Expect == testcorpus.Allow || len(came) > 0 {
@@ -63,13 +69,13 @@ func onRoute(t *testing.T, g *testgateway.Gateway, site *upstream, r *testcorpus
 		return
 	}
 	seen := site.requests()
-	judged, err := places.CanonicalPath(seen[len(seen)-1].RequestURI)
+	judged, err := read(seen[len(seen)-1].RequestURI)
 	if err != nil || !strings.HasPrefix(judged, "/public/") {
 		t.Errorf("%s on a route: the site saw %q, which is read as %q, %v (%s)", r.ID, came[0], judged, err, r.Why)
 		return
 	}
 	g.Recorded(t, "the path that was judged", func(rec audit.Record) bool {
-		return rec.Kind == audit.KindBegin && rec.Host == "route.example" && rec.Path == judged
+		return rec.Kind == audit.KindBegin && rec.Host == host && rec.Path == judged
 	})
 }
 
