@@ -32,6 +32,8 @@ const (
 	roleBlind = "blind"
 	// roleDecoding answers OK and decodes the question, as most servers do.
 	roleDecoding = "decoding"
+	// roleReader is no Check: it reads first flights, all of one hop.
+	roleReader = "reader"
 )
 
 // Files in a checker's folder.
@@ -95,6 +97,8 @@ func (c *checker) server(s spec) (*grpc.Server, error) {
 		server := grpc.NewServer(append(opts, grpc.ForceServerCodecV2(encoding.GetCodecV2("proto")))...)
 		authv3.RegisterAuthorizationServer(server, decoding{})
 		return server, nil
+	case roleReader:
+		return newReader(opts)
 	}
 	raw, err := os.ReadFile(filepath.Join(s.Dir, feedFile))
 	if err != nil {

@@ -45,7 +45,7 @@ type role interface {
 
 func newRole(s spec) (role, error) {
 	switch s.Role {
-	case roleGuard, roleBlind, roleDecoding:
+	case roleGuard, roleBlind, roleDecoding, roleReader:
 		return newChecker(s)
 	case roleHopgate:
 		return newProduct(s)

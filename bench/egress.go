@@ -24,6 +24,7 @@ func (b *bench) egress(ctx context.Context) ([]figure, error) {
 		{"listed hosts", (*bench).listed},
 		{"mint", (*bench).minting},
 		{"ways to a site", (*bench).ways},
+		{"first flights", (*bench).flights},
 		{"names", (*bench).names},
 	} {
 		figures, err := p.run(b, ctx)
@@ -55,12 +56,8 @@ func (l *country) close() error {
 	return errors.Join(errors.Join(errs...), l.site.close())
 }
 
-// newCountry builds a site on this machine, and all the roads.
-func (b *bench) newCountry(ctx context.Context) (_ *country, err error) {
-	a, err := newAuthority()
-	if err != nil {
-		return nil, err
-	}
+// openSite opens one on this machine.
+func openSite(a *authority) (*site, error) {
 	cert, err := a.sign(hostPassed, hostInspected)
 	if err != nil {
 		return nil, err
@@ -73,7 +70,20 @@ func (b *bench) newCountry(ctx context.Context) (_ *country, err error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open a site: %w", err), plain.Close())
 	}
-	l := &country{site: newSite(plain, secure, cert)}
+	return newSite(plain, secure, cert), nil
+}
+
+// newCountry builds a site, and all the roads.
+func (b *bench) newCountry(ctx context.Context) (_ *country, err error) {
+	a, err := newAuthority()
+	if err != nil {
+		return nil, err
+	}
+	s, err := openSite(a)
+	if err != nil {
+		return nil, err
+	}
+	l := &country{site: s}
 	for _, build := range []func(context.Context, *authority, *site) (*road, error){b.straight, b.byEnvoy, b.byHopgate} {
 		r, err := build(ctx, a, l.site)
 		if err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -31,6 +32,8 @@ type alone struct {
 	// roots is the file of whom it believes; chain and key, in PEM, are its own.
 	roots      string
 	chain, key []byte
+	// passed is where tunnels go whose TLS does not end there; empty: to the site.
+	passed string
 }
 
 // Names in it.
@@ -82,18 +85,18 @@ func (v alone) clusters(s envoy.Settings) ([]*clusterv3.Cluster, error) {
 	if !ok {
 		return nil, errors.New("a host that is inspected is no cluster")
 	}
-	inner, err := shared[*clusterv3.Cluster](s)
+	inner, err := shared[*clusterv3.Cluster](envoy.Inspecting(s), aloneInner)
 	return append(out, inspected, inner), err
 }
 
-// shared is what hopgate has for tunnels to fixed hosts that are inspected.
-func shared[T any](s envoy.Settings) (out T, err error) {
-	for _, n := range envoy.Inspecting(s) {
-		if m, ok := n.Message.(T); ok && n.Name == aloneInner {
+// shared is what hopgate has by a name for all tunnels.
+func shared[T any](all []envoy.Named, name string) (out T, err error) {
+	for _, n := range all {
+		if m, ok := n.Message.(T); ok && n.Name == name {
 			return m, nil
 		}
 	}
-	return out, fmt.Errorf("there is no %T %s", out, aloneInner)
+	return out, fmt.Errorf("there is no %T %s", out, name)
 }
 
 // outer is the proxy.
@@ -102,13 +105,13 @@ func (v alone) outer(s envoy.Settings) (*listenerv3.Listener, error) {
 	inspected := fmt.Sprintf("%s:%d", hostInspected, v.secure.Port())
 	return l, rewrite(l.GetFilterChains()[0].GetFilters()[0], withRoutes(
 		host("inspected", inspected, tunnelTo(aloneInner)),
-		host("rest", "*", tunnelTo(aloneSecure), pagesOf(alonePlain)),
+		host("rest", "*", tunnelTo(cmp.Or(v.passed, aloneSecure)), pagesOf(alonePlain)),
 	))
 }
 
 // inner has the TLS of the one host end.
 func (v alone) inner(s envoy.Settings) (*listenerv3.Listener, error) {
-	l, err := shared[*listenerv3.Listener](s)
+	l, err := shared[*listenerv3.Listener](envoy.Inspecting(s), aloneInner)
 	if err != nil {
 		return nil, err
 	}

@@ -39,11 +39,11 @@ func (c *carried) rate() float64 { return c.size() / c.wall.Seconds() }
 
 func (c *carried) size() float64 { return float64(c.bytes) / mebibyte }
 
-// carry measures what one tunnel and what several carry, by every road in turn.
+// carry measures what tunnels carry, by every road in turn.
 // The first turn warms up and does not count.
-func (b *bench) carry(ctx context.Context, l *country) (out []figure, err error) {
+func (b *bench) carry(ctx context.Context, l *country, ks []cargo) (out []figure, err error) {
 	window := min(time.Second, b.egressSpan())
-	for _, k := range cargoes() {
+	for _, k := range ks {
 		by := make([]carried, len(l.roads))
 		for turn := range 1 + max(1, int(b.egressSpan()/window)) {
 			for i, r := range l.roads {
@@ -177,10 +177,13 @@ func (k cargo) figures(roads []*road, by []carried, i int) []figure {
 	rate.what += "; baseline: " + roads[i-1].what
 	out := []figure{rate}
 	if i > 1 {
-		out = append(out, newFigure(name("rate-of-direct"), "baseline: "+roads[0].what, c.rate(), "MiB/s").against(by[0].rate()))
+		out = append(out, newFigure(name("rate-of-"+roads[0].name), "baseline: "+roads[0].what, c.rate(), "MiB/s").against(by[0].rate()))
 	}
 	if !c.told {
 		return out
+	}
+	if r.guard != nil {
+		out = append(out, newFigure(name("guard-cpu"), "the guard's CPU of a mebibyte", inMicros(c.guardCPU)/c.size(), micros))
 	}
 	cpu := newFigure(name("envoy-cpu"), "Envoy's CPU of a mebibyte", inMicros(c.envoyCPU)/c.size(), micros)
 	if by[i-1].told {

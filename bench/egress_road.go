@@ -24,6 +24,8 @@ type road struct {
 	trust *x509.CertPool
 	// secure and plain are the site's ports.
 	secure, plain int
+	// groups are those for key exchange that clients have; nil: Go's.
+	groups []tls.CurveID
 	// dial dials a port of the machine that the road is on.
 	dial func(ctx context.Context, port int) (net.Conn, error)
 	// envoy and guard are whose CPU is counted; 0 and nil: nobody's.
@@ -92,7 +94,7 @@ func (c *caller) connect(target, header string) (status int, err error) {
 
 // shake speaks TLS to a host on a connection, which is closed where that fails.
 func (r *road) shake(ctx context.Context, conn net.Conn, host string) (*tls.Conn, error) {
-	c := tls.Client(conn, &tls.Config{RootCAs: r.trust, ServerName: host, MinVersion: tls.VersionTLS12})
+	c := tls.Client(conn, &tls.Config{RootCAs: r.trust, ServerName: host, MinVersion: tls.VersionTLS12, CurvePreferences: r.groups})
 	if err := c.HandshakeContext(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("speak TLS to %s: %w", host, err), conn.Close())
 	}

@@ -133,6 +133,49 @@ func TestRoads(t *testing.T) {
 	}
 }
 
+// Of the roads that differ in who reads what a tunnel begins with, all lead to
+// the site, and what follows is read on the one that says so.
+func TestStraits(t *testing.T) {
+	t.Parallel()
+	l, err := quickBench(t).newStraits(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := l.close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	for _, r := range l.roads {
+		if _, err := shaking(r).press(t.Context(), nil, time.Millisecond); err != nil {
+			t.Errorf("%s: %v", r.name, err)
+		}
+		c, err := (cargo{"up", pathUp, 1}).by(t.Context(), l.site, r, 50*time.Millisecond)
+		if err != nil || c.bytes == 0 {
+			t.Fatalf("%s: %d bytes, %v", r.name, c.bytes, err)
+		}
+		w := way{guard: r.guard}
+		before, err := w.guardUsed()
+		if err != nil {
+			t.Fatal(err)
+		}
+		v, page := alreadyThere(r)
+		if _, err := v.press(t.Context(), page, time.Millisecond); err != nil {
+			t.Errorf("%s: %v", r.name, err)
+		}
+		after, err := w.guardUsed()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if read := after.Mallocs > before.Mallocs; read != (r.guard != nil) {
+			t.Errorf("%s: the guard had to do: %v", r.name, read)
+		}
+		if err := v.close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func holdsCertificate(t *testing.T, path string, pem []byte) bool {
 	t.Helper()
 	raw, err := os.ReadFile(path)

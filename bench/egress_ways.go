@@ -11,7 +11,12 @@ import (
 type manner struct {
 	name, what string
 	// come are who goes by a road, and the request that they ask by.
-	come func(r *road) (*visitors, []byte)
+	come func(r *road) (load, []byte)
+}
+
+// by is a manner of visitors.
+func by(come func(r *road) (*visitors, []byte)) func(r *road) (load, []byte) {
+	return func(r *road) (load, []byte) { return come(r) }
 }
 
 // keptAlive is how many connections of agents are kept at a time.
@@ -21,13 +26,13 @@ func manners() []manner {
 	var out []manner
 	for _, n := range []int{1, 16, 64} {
 		out = append(out, manner{
-			fmt.Sprintf("tunnels/%d", n), fmt.Sprintf("a new tunnel, TLS in it, and one request; %d at once", n), visiting(hostPassed, n),
+			fmt.Sprintf("tunnels/%d", n), fmt.Sprintf("a new tunnel, TLS in it, and one request; %d at once", n), by(visiting(hostPassed, n)),
 		})
 	}
 	return append(out,
-		manner{"inspected/new", "a new tunnel that is inspected, and one request; 16 at once", visiting(hostInspected, keptAlive)},
-		manner{"inspected/kept", "requests in 16 tunnels that are inspected", staying(hostInspected)},
-		manner{"plain", "requests of absolute form, by 16 connections", plainly},
+		manner{"inspected/new", "a new tunnel that is inspected, and one request; 16 at once", by(visiting(hostInspected, keptAlive))},
+		manner{"inspected/kept", "requests in 16 tunnels that are inspected", by(staying(hostInspected))},
+		manner{"plain", "requests of absolute form, by 16 connections", by(plainly)},
 	)
 }
 
@@ -67,7 +72,7 @@ func (b *bench) ways(ctx context.Context) (out []figure, err error) {
 		}
 		out = append(out, figures...)
 	}
-	carried, err := b.carry(ctx, l)
+	carried, err := b.carry(ctx, l, cargoes())
 	return append(out, carried...), err
 }
 
@@ -110,7 +115,7 @@ func (m manner) figures(w *way, before []*way) []figure {
 		out[0].what += "; baseline: " + than.what
 	}
 	if len(before) > 1 {
-		out = append(out, newFigure(name("rate-of-direct"), "baseline: "+before[0].what, w.rate(), "/s").against(before[0].rate()))
+		out = append(out, newFigure(name("rate-of-"+before[0].name), "baseline: "+before[0].what, w.rate(), "/s").against(before[0].rate()))
 	}
 	return append(out, m.costs(w, before)...)
 }
@@ -120,8 +125,8 @@ func (m manner) costs(w *way, before []*way) (out []figure) {
 	name := func(s string) string { return "egress/" + m.name + "/" + w.name + "/" + s }
 	if w.told {
 		f := newFigure(name("envoy-cpu"), "Envoy's CPU of one", w.onEnvoy(), micros)
-		if than := before[len(before)-1]; than.told {
-			f = f.against(than.onEnvoy())
+		if n := len(before); n > 0 && before[n-1].told {
+			f = f.against(before[n-1].onEnvoy())
 		}
 		out = append(out, f)
 	}
