@@ -7,6 +7,7 @@ import (
 	"github.com/hopgate/hopgate/authz/audit"
 	"github.com/hopgate/hopgate/authz/denial"
 	"github.com/hopgate/hopgate/gateway/api/feedv1"
+	"github.com/hopgate/hopgate/gateway/api/v1alpha1"
 	"github.com/hopgate/hopgate/gateway/api/wire"
 )
 
@@ -189,6 +190,26 @@ func TestAStreamEndsWithItsSlashes(t *testing.T) {
 		h.SetWorld(worldOf(t, 2, f, h.names))
 		if code := h.Redecide(hop); code != tc.code {
 			t.Errorf("%s: code %q, want %q", name, code, tc.code)
+		}
+	}
+}
+
+// TestAScopeOnARoute: the encoded slash of npm's scopes comes through a route
+// too, since Envoy keeps it there, and no other one does.
+func TestAScopeOnARoute(t *testing.T) {
+	t.Parallel()
+	const npm = "XBackend/agents/npm"
+	h := open(t, build{feed: func(f *feedv1.Snapshot) {
+		f.Registries = []feedv1.Registry{{Ref: npm, Protocol: "npm", Hostname: "npm.example", Port: 443}}
+		f.Policies = []feedv1.Policy{policyOf(t, "p", `[{name: acme, to: {type: Packages, packages: [{registry: {kind: XBackend, name: npm}, names: ["@acme/*"]}]}, action: Allow}]`)}
+	}})
+	for path, code := range map[string]string{
+		"/@acme%2ftools": "", "/@acme/tools": "", "/@evil%2ftools": denial.NoRule, "/@acme%2f..%2fevil": denial.BadPath, "/@acme%2ftools%2f1.0.0": denial.BadPath,
+	} {
+		target := routeTarget("agents", v1alpha1.SurfacePackages, npm)
+		target.Provider, target.BodyBytes = "npm", 1
+		if got := h.ask(asking{target: target, path: path}.bearing(goodToken)); got.code() != code {
+			t.Errorf("%s: code %q, want %q: %s", path, got.code(), code, got.body())
 		}
 	}
 }
