@@ -25,6 +25,7 @@ type capturing struct {
 	*testgateway.Gateway
 	tls, http  int // ports of the listeners
 	site, page *upstream
+	tools      *upstream // a tool server without sessions
 	// roots believe what is behind, ca the gateway too.
 	roots, ca *x509.CertPool
 }
@@ -52,8 +53,8 @@ func newCapturing(t testing.TB) *capturing {
 	w := newWorld(t)
 	c := &capturing{tls: testenv.Port(t), http: testenv.Port(t), roots: x509.NewCertPool()}
 	c.roots.AddCert(w.cert)
-	c.site, c.page = w.serveNames(t, captureNames(), capturedPages), newUpstream(t, capturedPages)
-	var hosts []string
+	c.site, c.page, c.tools = w.serveNames(t, captureNames(), capturedPages), newUpstream(t, capturedPages), newUpstream(t, searched)
+	hosts := []string{fmt.Sprintf("{name: tools.example, addresses: [127.0.0.1], ports: [%s]}", c.tools.port())}
 	for _, n := range captureNames() {
 		hosts = append(hosts, fmt.Sprintf("{name: %s, addresses: [127.0.0.1], ports: [%s, %s]}", n, c.site.port(), c.page.port()))
 	}
@@ -61,6 +62,7 @@ func newCapturing(t testing.TB) *capturing {
 		"gateway.yaml": fmt.Sprintf(captureListeners, c.tls, c.http),
 		"config.yaml": config("egress: {hosts: ["+strings.Join(hosts, ", ")+"]}",
 			fmt.Sprintf("listeners: [{name: tls, capturedPort: %s}, {name: http, capturedPort: %s}]", c.site.port(), c.page.port())),
+		"tools.yaml":  toolsAt("tools.example", c.tools.port()),
 		"policy.yaml": capturePolicy(c.site.port(), c.page.port(), "127.0.0.1"),
 	})}
 	l.makeCA(t)
@@ -82,6 +84,7 @@ func capturePolicy(site, page, from string) string {
 		`{name: opaque, `+peer+`, to: {type: Hosts, hosts: [{names: [opaque.example], ports: [`+site+`]}]}, action: Allow, with: {tls: Opaque, stream: {max: 2s}}}`,
 		`{name: pages, `+peer+`, to: {type: HTTP, http: [{hosts: [site.example], ports: [`+page+`], methods: [GET], paths: ["/open/**"]}]}, action: Allow}`,
 		`{name: inside, `+peer+`, to: {type: HTTP, http: [{hosts: [looked.example], ports: [`+site+`], methods: [GET], paths: ["/open/**"]}]}, action: Allow}`,
+		`{name: tools, `+peer+`, to: {type: Tools, tools: [{servers: [{kind: XBackend, name: tools}], names: [search_code]}]}, action: Allow}`,
 		`{name: agents, to: {type: HTTP, http: [{hosts: [two.example], ports: [`+page+`], methods: [GET], paths: ["/**"]}]}, action: Allow}`)
 }
 

@@ -26,10 +26,11 @@ func TestCapture(t *testing.T) {
 	c := newCapturing(t)
 	for name, f := range map[string]func(*testing.T, *capturing){
 		"TLS": capturedTLS, "ends": capturedEnds, "refused TLS": capturedRefused, "inspected": capturedInspected, "deadline": capturedDeadline,
-		"HTTP": capturedHTTP, "with a token": capturedToken,
+		"HTTP": capturedHTTP, "with a token": capturedToken, "tools": capturedTools, "HTTP/2": capturedHTTP2,
 	} {
 		t.Run(name, func(t *testing.T) { f(t, c) })
 	}
+	t.Run("revoked", func(t *testing.T) { capturedRevoked(t, c) })
 	// Last: nobody gets through any more.
 	t.Run("cut off", func(t *testing.T) { capturedCut(t, c) })
 }
