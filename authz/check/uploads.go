@@ -46,6 +46,9 @@ func (w *work) unpay() {
 func (w *work) unpaid(r *budget.Refusal) bool {
 	what := fmt.Sprintf("rule %s lets %d bytes be sent in %s", r.Limit.Rule, r.Limit.UploadBytes, r.Limit.Window)
 	switch {
+	case r.Unkept != nil:
+		w.reason = r.Unkept.Error()
+		return w.deny(denial.Internal)
 	case r.Full:
 		return w.deny(denial.Overloaded)
 	case r.Never:

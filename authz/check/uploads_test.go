@@ -1,10 +1,12 @@
 package check
 
 import (
+	"errors"
 	"testing"
 
 	"github.com/hopgate/hopgate/authz/contain/budget"
 	"github.com/hopgate/hopgate/authz/decide"
+	"github.com/hopgate/hopgate/authz/denial"
 )
 
 // TestPeersAreCountedByTheirSite: who has more addresses has no more to send.
@@ -22,5 +24,14 @@ func TestPeersAreCountedByTheirSite(t *testing.T) {
 		if got := w.principal(); got != (budget.Principal{Kind: budget.Peer, Value: want}) {
 			t.Errorf("%q is counted as %+v, want %q", peer, got, want)
 		}
+	}
+}
+
+// TestWhatCannotBeKept is refused, and the record says why.
+func TestWhatCannotBeKept(t *testing.T) {
+	t.Parallel()
+	w := &work{}
+	if w.unpaid(&budget.Refusal{Unkept: errors.New("the disk is full")}) || w.code != denial.Internal || w.reason != "the disk is full" {
+		t.Errorf("%q, %q", w.code, w.reason)
 	}
 }

@@ -40,6 +40,9 @@ type Config struct {
 	// OrdersPath is the file of what people revoke and quarantine; empty: it
 	// does not outlive the process.
 	OrdersPath string
+	// BudgetsPath is the file of what is used of budgets; empty: it does not
+	// outlive the process.
+	BudgetsPath string
 	// Version is written into the record's first line.
 	Version string
 	// Keys is how the keys of trust domains are loaded. The zero one works.
@@ -162,7 +165,10 @@ func New(cfg Config) (*Guard, error) {
 	if g.releases, err = release.New(release.Config{Now: cfg.Now, Roots: cfg.TrustedCA}); err != nil {
 		return nil, errors.Join(err, g.orders.Close(), g.dns.Close(), g.log.Close())
 	}
-	g.uploads = budget.New(budget.Config{Now: cfg.Now})
+	if g.uploads, err = budget.Open(budget.Config{Path: cfg.BudgetsPath, Now: cfg.Now, Rand: cfg.Rand, Log: cfg.Log}); err != nil {
+		g.releases.Close()
+		return nil, errors.Join(err, g.orders.Close(), g.dns.Close(), g.log.Close())
+	}
 	g.secrets = credential.New(cfg.Getenv, cfg.Log)
 	g.register = leash.NewRegister(leash.Config{Now: cfg.Now, Ended: func(h *leash.Hop, e leash.Ending) { g.check.Ended(h, e) }})
 	if err := g.makeCheck(); err != nil {
@@ -198,7 +204,7 @@ func (g *Guard) Close() error {
 	if g.prover != nil {
 		canaries = g.prover.Close()
 	}
-	return errors.Join(canaries, g.dns.Close(), g.log.Close(), g.orders.Close())
+	return errors.Join(canaries, g.dns.Close(), g.log.Close(), g.orders.Close(), g.uploads.Close())
 }
 
 // DNS is where Envoy resolves names.
@@ -290,5 +296,5 @@ func (g *Guard) Run(ctx context.Context, stopped func()) error {
 	g.register.Shutdown()
 	g.closeExits()
 	end()
-	return errors.Join(errors.Join(errs...), <-record, g.orders.Close())
+	return errors.Join(errors.Join(errs...), <-record, g.orders.Close(), g.uploads.Close())
 }

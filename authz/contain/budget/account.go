@@ -1,13 +1,16 @@
 package budget
 
 import (
-	"hash/maphash"
 	"math"
 	"time"
 )
 
-// slices is how many parts a window is counted in.
-const slices = 12
+// twelfths is how many slices a window has, slots how many count: the oldest one
+// is in part older than the window, and counts until all of it is.
+const (
+	twelfths = 12
+	slots    = twelfths + 1
+)
 
 // Kind is what a principal is known by.
 type Kind uint8
@@ -49,15 +52,26 @@ type account struct {
 	key key
 	// at is the slice that is being counted in.
 	at    int64
-	bytes [slices]int64
-	// names are hashes of those gone to, and the slice of the last time.
-	names map[uint64]int64
+	bytes [slots]int64
+	// names are hashes of those gone to.
+	names map[uint64]use
+	// kept is what the file counts in each slice: as much as bytes or more, once
+	// it has what ticket says.
+	kept   [slots]int64
+	ticket ticket
 	// live are the hops that are counted while they live.
 	live map[*Charge]struct{}
 }
 
+// use is the slice in which a name was gone to for the last time, and whether the
+// file has that.
+type use struct {
+	at   int64
+	kept bool
+}
+
 // width is how long a slice is.
-func (a *account) width() time.Duration { return max(1, a.key.window/slices) }
+func (a *account) width() time.Duration { return max(1, a.key.window/twelfths) }
 
 // turn forgets what is older than the window. A clock that goes back changes
 // nothing.
@@ -66,11 +80,11 @@ func (a *account) turn(now time.Time) {
 	if at <= a.at {
 		return
 	}
-	for i := a.at + 1; i <= at && i <= a.at+slices; i++ {
-		a.bytes[i%slices] = 0
+	for i := a.at + 1; i <= at && i <= a.at+slots; i++ {
+		a.bytes[i%slots], a.kept[i%slots] = 0, 0
 	}
 	for n, last := range a.names {
-		if at-last >= slices {
+		if at-last.at >= slots {
 			delete(a.names, n)
 		}
 	}
@@ -94,16 +108,16 @@ func plus(a, b int64) int64 {
 }
 
 func (a *account) add(n int64) {
-	i := a.at % slices
+	i := a.at % slots
 	a.bytes[i] = plus(a.bytes[i], n)
 }
 
 // giveBack takes n off the slice it was counted in, if that still counts.
 func (a *account) giveBack(n, at int64) {
-	if a.at-at >= slices || at > a.at {
+	if a.at-at >= slots || at > a.at {
 		return
 	}
-	a.bytes[at%slices] = max(0, a.bytes[at%slices]-n)
+	a.bytes[at%slots] = max(0, a.bytes[at%slots]-n)
 }
 
 // room is when there will be room for n bytes more, if nothing else is used;
@@ -113,34 +127,34 @@ func (a *account) room(n, limit int64, now time.Time) (wait time.Duration, ever 
 		return 0, false
 	}
 	used := a.used()
-	for i := a.at - slices + 1; i <= a.at; i++ {
+	for i := a.at - slots + 1; i <= a.at; i++ {
 		if used <= limit-n {
 			return a.until(i, now), true
 		}
-		used -= a.bytes[(i%slices+slices)%slices]
+		used -= a.bytes[(i%slots+slots)%slots]
 	}
 	return a.until(a.at+1, now), true
 }
 
 // until is when slice i-1 is forgotten.
 func (a *account) until(i int64, now time.Time) time.Duration {
-	return max(0, time.Unix(0, (i-1+slices)*int64(a.width())).Sub(now))
+	return max(0, time.Unix(0, (i-1+slots)*int64(a.width())).Sub(now))
 }
 
 // name notes that a principal goes to a host. It reports whether there is room,
 // and whether it is a new one.
 func (a *account) name(h uint64, limit int64) (ok, fresh bool) {
-	if _, there := a.names[h]; there {
-		a.names[h] = a.at
+	if last, there := a.names[h]; there {
+		a.names[h] = use{a.at, last.kept && last.at == a.at}
 		return true, false
 	}
 	if int64(len(a.names)) >= limit {
 		return false, false
 	}
 	if a.names == nil {
-		a.names = map[uint64]int64{}
+		a.names = map[uint64]use{}
 	}
-	a.names[h] = a.at
+	a.names[h] = use{at: a.at}
 	return true, true
 }
 
@@ -148,12 +162,10 @@ func (a *account) name(h uint64, limit int64) (ok, fresh bool) {
 func (a *account) nextName(now time.Time) time.Duration {
 	oldest := a.at
 	for _, last := range a.names {
-		oldest = min(oldest, last)
+		oldest = min(oldest, last.at)
 	}
 	return a.until(oldest+1, now)
 }
 
 // idle reports whether nothing of a counts any more.
 func (a *account) idle() bool { return len(a.live) == 0 && len(a.names) == 0 && a.used() == 0 }
-
-func hashOf(seed maphash.Seed, host string) uint64 { return maphash.String(seed, host) }

@@ -1,15 +1,28 @@
 package budget
 
 import (
-	"hash/maphash"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
 	"sync"
 	"time"
 )
 
 // Config is how a book works.
 type Config struct {
+	// Path is the file that keeps what is used; empty: it does not outlive the
+	// process.
+	Path string
 	// Now gives the time.
 	Now func() time.Time
+	// Rand is for the key by which names are hashed; nil: the system's.
+	Rand io.Reader
+	// Log is told what is wrong with the file; nil: nobody is.
+	Log *slog.Logger
 	// MaxAccounts bounds memory; who would need one more is refused. 0: 65536.
 	MaxAccounts int
 }
@@ -18,8 +31,10 @@ const usualAccounts = 1 << 16
 
 // Book is all accounts.
 type Book struct {
-	cfg  Config
-	seed maphash.Seed
+	cfg Config
+	// hashKey has hashes of names say nothing to who reads the file alone.
+	hashKey [16]byte
+	keeper  *keeper // nil: nothing is kept
 	counts
 
 	mu       sync.Mutex
@@ -27,12 +42,53 @@ type Book struct {
 	swept    time.Time        // guarded by mu
 }
 
-// New makes an empty book.
-func New(cfg Config) *Book {
+// Open makes a book of what the file has. One that is damaged is set aside, and
+// all begin anew; the error says that none can be written.
+func Open(cfg Config) (*Book, error) { return open(cfg, osDisk{}) }
+
+func open(cfg Config, d disk) (*Book, error) {
+	b, err := empty(cfg)
+	if err != nil || cfg.Path == "" {
+		return b, err
+	}
+	b.keeper = newKeeper(cfg.Path, d, b)
+	if err := b.load(); err != nil {
+		return nil, err
+	}
+	if err := b.keeper.rewrite(false); err != nil {
+		return nil, fmt.Errorf("keep budgets: %w", err)
+	}
+	return b, nil
+}
+
+func empty(cfg Config) (*Book, error) {
 	if cfg.MaxAccounts <= 0 {
 		cfg.MaxAccounts = usualAccounts
 	}
-	return &Book{cfg: cfg, seed: maphash.MakeSeed(), counts: newCounts(), accounts: map[key]*account{}}
+	if cfg.Rand == nil {
+		cfg.Rand = rand.Reader
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	b := &Book{cfg: cfg, counts: newCounts(), accounts: map[key]*account{}}
+	if _, err := io.ReadFull(cfg.Rand, b.hashKey[:]); err != nil {
+		return nil, fmt.Errorf("make budgets: %w", err)
+	}
+	return b, nil
+}
+
+// Close writes what is used, and gives up the file. Nothing may begin after it.
+func (b *Book) Close() error {
+	if b.keeper == nil {
+		return nil
+	}
+	return errors.Join(b.keeper.rewrite(true), b.keeper.close())
+}
+
+func (b *Book) hash(host string) uint64 {
+	sum := sha256.Sum256(append(b.hashKey[:len(b.hashKey):len(b.hashKey)], host...))
+	return binary.BigEndian.Uint64(sum[:])
 }
 
 // Ask is a hop that is about to begin.
@@ -57,6 +113,8 @@ type Refusal struct {
 	Names bool
 	// Full is true where there are too many accounts.
 	Full bool
+	// Unkept is why it cannot be kept that something is used; nil: it can.
+	Unkept error
 	// Wait is when there will be room; Never: there will be none, since this asks
 	// for more than the limit is.
 	Wait  time.Duration
@@ -69,25 +127,40 @@ func (b *Book) Begin(a *Ask) (*Charge, *Refusal) {
 	if len(a.Limits) == 0 {
 		return nil, nil
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	now := b.cfg.Now()
-	c := &Charge{book: b, cut: a.Cut, counted: a.Body < 0, body: max(0, a.Body)}
-	for i := range a.Limits {
-		if r := b.enter(c, &a.Limits[i], a, now); r != nil {
-			c.undo()
-			b.refused(r)
-			return nil, r
-		}
+	c, last, r := b.begin(a)
+	if r != nil {
+		return nil, r
+	}
+	if err := b.wait(last); err != nil {
+		c.Cancel()
+		return nil, &Refusal{Limit: a.Limits[0], Unkept: err}
 	}
 	return c, nil
 }
 
+// begin is Begin, but for that the file must have what last says.
+func (b *Book) begin(a *Ask) (c *Charge, last ticket, r *Refusal) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now := b.cfg.Now()
+	c = &Charge{book: b, cut: a.Cut, counted: a.Body < 0, body: max(0, a.Body)}
+	for i := range a.Limits {
+		t, r := b.enter(c, &a.Limits[i], a, now)
+		if r != nil {
+			c.undo()
+			b.refused(r)
+			return nil, 0, r
+		}
+		last = max(last, t)
+	}
+	return c, last, nil
+}
+
 // enter finds room by one limit; mu is held.
-func (b *Book) enter(c *Charge, l *Limit, a *Ask, now time.Time) *Refusal {
+func (b *Book) enter(c *Charge, l *Limit, a *Ask, now time.Time) (ticket, *Refusal) {
 	acc := b.account(key{a.Who, l.Policy, l.Rule, l.Window}, now)
 	if acc == nil {
-		return &Refusal{Limit: *l, Full: true, Wait: l.Window}
+		return 0, &Refusal{Limit: *l, Full: true, Wait: l.Window}
 	}
 	acc.turn(now)
 	n := plus(max(0, a.Head), c.body)
@@ -98,13 +171,15 @@ func (b *Book) enter(c *Charge, l *Limit, a *Ask, now time.Time) *Refusal {
 		}
 		if acc.used() > l.UploadBytes-least || least > l.UploadBytes {
 			wait, ever := acc.room(least, l.UploadBytes, now)
-			return &Refusal{Limit: *l, Wait: wait, Never: !ever}
+			return 0, &Refusal{Limit: *l, Wait: wait, Never: !ever}
 		}
 	}
+	var named []uint64
 	if l.Names > 0 && a.Host != "" {
-		ok, fresh := acc.name(hashOf(b.seed, a.Host), l.Names)
+		named = []uint64{b.hash(a.Host)}
+		ok, fresh := acc.name(named[0], l.Names)
 		if !ok {
-			return &Refusal{Limit: *l, Names: true, Wait: acc.nextName(now)}
+			return 0, &Refusal{Limit: *l, Names: true, Wait: acc.nextName(now)}
 		}
 		if fresh {
 			b.entropy.Observe(Entropy(a.Host))
@@ -120,7 +195,7 @@ func (b *Book) enter(c *Charge, l *Limit, a *Ask, now time.Time) *Refusal {
 			acc.live[c] = struct{}{}
 		}
 	}
-	return nil
+	return b.keep(acc, l.UploadBytes, named...), nil
 }
 
 // account finds or makes one; nil: there is no room. mu is held.

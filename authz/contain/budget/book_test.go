@@ -39,9 +39,18 @@ func names(n int64) Limit {
 
 func agent(name string) Principal { return Principal{Agent, "agents/corp", name} }
 
+// opened is a book that is not kept.
+func opened(cfg Config) *Book {
+	b, err := Open(cfg)
+	if err != nil {
+		panic(err)
+	}
+	return b
+}
+
 func newBook() (*Book, *clock) {
 	c := newClock()
-	return New(Config{Now: c.now}), c
+	return opened(Config{Now: c.now}), c
 }
 
 // begin begins a hop and says what became of it.
@@ -65,9 +74,9 @@ func TestUploads(t *testing.T) {
 	}{
 		{"fits", agent("a"), 10, 50, upload(100), nil},
 		{"fits exactly", agent("a"), 0, 40, upload(100), nil},
-		{"one byte more", agent("a"), 0, 1, upload(100), &Refusal{Limit: upload(100), Wait: 11*5*time.Minute + 5*time.Minute}},
+		{"one byte more", agent("a"), 0, 1, upload(100), &Refusal{Limit: upload(100), Wait: 13 * 5 * time.Minute}},
 		{"nothing more", agent("a"), 0, 0, upload(100), nil},
-		{"a stream more", agent("a"), 0, -1, upload(100), &Refusal{Limit: upload(100), Wait: time.Hour}},
+		{"a stream more", agent("a"), 0, -1, upload(100), &Refusal{Limit: upload(100), Wait: 13 * 5 * time.Minute}},
 		{"another agent", agent("b"), 0, 100, upload(100), nil},
 		{"the same name in another domain", Principal{Agent, "agents/two", "a"}, 0, 100, upload(100), nil},
 		{"a subject of that name", Principal{Subject, "agents/corp", "a"}, 0, 100, upload(100), nil},
@@ -263,7 +272,7 @@ func TestNames(t *testing.T) {
 func TestMemoryIsBounded(t *testing.T) {
 	t.Parallel()
 	c := newClock()
-	b := New(Config{Now: c.now, MaxAccounts: 10})
+	b := opened(Config{Now: c.now, MaxAccounts: 10})
 	for i := range 10 {
 		if _, r := begin(b, agent(fmt.Sprint(i)), 0, 1, nil, upload(100)); r != nil {
 			t.Fatal(r)
@@ -319,6 +328,27 @@ func TestEntropy(t *testing.T) {
 	} {
 		if got := Entropy(tc.host); got < tc.min || got > tc.max {
 			t.Errorf("%s: %.1f bits, want %.0f to %.0f", tc.host, got, tc.min, tc.max)
+		}
+	}
+}
+
+// TestAWindowAtLeast: what was used counts for a window, wherever in a slice that
+// was, and for a twelfth of it more at most.
+func TestAWindowAtLeast(t *testing.T) {
+	t.Parallel()
+	for _, into := range []time.Duration{0, time.Second, 4*time.Minute + 59*time.Second} {
+		b, c := newBook()
+		c.pass(into)
+		if _, r := begin(b, agent("a"), 0, 100, nil, upload(100)); r != nil {
+			t.Fatal(r)
+		}
+		c.pass(time.Hour - time.Nanosecond)
+		if _, r := begin(b, agent("a"), 0, 1, nil, upload(100)); r == nil {
+			t.Errorf("%s into a slice: there is room before the window is over", into)
+		}
+		c.pass(5*time.Minute + time.Nanosecond)
+		if _, r := begin(b, agent("a"), 0, 100, nil, upload(100)); r != nil {
+			t.Errorf("%s into a slice: it counts for longer: %+v", into, r)
 		}
 	}
 }

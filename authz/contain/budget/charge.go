@@ -28,11 +28,11 @@ func (c *Charge) Take(n int) bool {
 	if c == nil || !c.counted {
 		return true
 	}
-	ok, cut := c.take(int64(n))
+	ok, last, cut := c.take(int64(n))
 	for _, f := range cut {
 		f()
 	}
-	return ok
+	return c.book.wait(last) == nil && ok
 }
 
 // Saw is told how many bytes of the body Envoy has counted so far: those that
@@ -85,13 +85,14 @@ func (c *Charge) Cancel() {
 	c.undo()
 }
 
-func (c *Charge) take(n int64) (ok bool, cut []func()) {
-	c.book.mu.Lock()
-	defer c.book.mu.Unlock()
+func (c *Charge) take(n int64) (ok bool, last ticket, cut []func()) {
+	b := c.book
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	if c.over {
-		return false, nil
+		return false, 0, nil
 	}
-	now := c.book.cfg.Now()
+	now := b.cfg.Now()
 	for i := range c.parts {
 		p := &c.parts[i]
 		p.account.turn(now)
@@ -99,11 +100,14 @@ func (c *Charge) take(n int64) (ok bool, cut []func()) {
 			// What is left is too little, and counts as used: who is cut is not to
 			// come again at once for the rest.
 			p.account.add(max(0, p.limit-used))
-			return false, c.book.exhausted(p.account)
+			return false, b.keep(p.account, p.limit), b.exhausted(p.account)
 		}
 	}
 	c.count(n, now)
-	return true, nil
+	for i := range c.parts {
+		last = max(last, b.keep(c.parts[i].account, c.parts[i].limit))
+	}
+	return true, last, nil
 }
 
 func (p *part) add(n int64) {

@@ -7,6 +7,9 @@
 // which the oldest is forgotten as a new one begins: what was used is counted
 // for a window at least, and a twelfth of it more at most.
 //
+// Where there is a file, it counts what is used before that is: whoever kills the
+// process gets nothing back.
+//
 // Everything here is safe for concurrent use. Memory is bounded: there are at
 // most so many accounts, and each has at most as many names as it may have.
 package budget

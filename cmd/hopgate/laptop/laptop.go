@@ -132,7 +132,7 @@ func (l *Laptop) makeGuard(undo *cleanup) error {
 	l.guard, err = guard.New(guard.Config{
 		TrustedCA: roots(l.cfg.Getenv), Leaves: l.leaves(), NoInspect: l.inspection.why, CanaryTLS: l.inspection.canaryTLS(), AuditPath: record, AuditKey: key.Private(), Version: l.cfg.Version, Own: l.own(),
 		Local: localAddresses, Getenv: l.cfg.Getenv, Log: l.cfg.Log, BodyBudget: l.cfg.BodyBudget,
-		OrdersPath: l.state.path(ordersFileName), CanaryDir: l.runtime.Dir, Configured: l.configured, Proven: l.cfg.Report.Proven,
+		OrdersPath: l.state.path(ordersFileName), BudgetsPath: l.state.path(budgetsFileName), CanaryDir: l.runtime.Dir, Configured: l.configured, Proven: l.cfg.Report.Proven,
 		NamesChanged: l.namesChanged,
 	})
 	if err != nil {

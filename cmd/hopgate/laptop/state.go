@@ -81,8 +81,10 @@ const (
 	auditFileName = "audit.jsonl"
 	// ordersFileName has what people have revoked and quarantined.
 	ordersFileName = "orders.jsonl"
-	caCertFile     = "ca.pem"
-	caKeyFile      = "ca.key"
+	// budgetsFileName has what agents have used of budgets.
+	budgetsFileName = "budgets.jsonl"
+	caCertFile      = "ca.pem"
+	caKeyFile       = "ca.key"
 )
 
 func statePath(dir, name string) string { return filepath.Join(dir, name) }
