@@ -6,14 +6,20 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"os/exec"
+	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
 
 	"github.com/miekg/dns"
 
+	"github.com/hopgate/hopgate/authz/admin"
 	"github.com/hopgate/hopgate/authz/audit"
+	"github.com/hopgate/hopgate/authz/contain"
+	"github.com/hopgate/hopgate/gateway/translate"
 	"github.com/hopgate/hopgate/internal/testenv"
 	"github.com/hopgate/hopgate/internal/testgateway"
 )
@@ -28,19 +34,30 @@ type asking struct {
 
 func newAsking(t testing.TB) *asking {
 	t.Helper()
+	a := makeAsking(t)
+	a.Launch()
+	testenv.Wait(t, "the gateway to be ready", a.Ready)
+	if got := a.Guard().Names().Addresses(); len(got) != 1 {
+		t.Fatalf("ready, and names are answered at %v", got)
+	}
+	return a
+}
+
+// makeAsking is newAsking without starting anything.
+func makeAsking(t testing.TB) *asking {
+	t.Helper()
 	a := &asking{zone: newZone(t), at: netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), uint16(testenv.Port(t)))}
-	a.Gateway = testgateway.Run(t, map[string]string{
+	a.Gateway = testgateway.New(t, map[string]string{
 		"gateway.yaml": testgateway.Listeners,
 		"config.yaml":  a.config("127.0.0.0/8"),
 		"policy.yaml":  a.policy("web.example", "*.glob.example", "closed.example", "mixed.example", "gone.example", "*.svc.example"),
 	})
-	testenv.Wait(t, "names to be answered", func() bool { return len(a.Guard().Names().Addresses()) == 1 })
 	return a
 }
 
 func (a *asking) config(client string) string {
 	return config(strings.Replace(egress(a.zone.addr.String()), "egress: {",
-		fmt.Sprintf("egress: {dns: {listen: %q, clients: [%s], namesPerHour: 4}, ", a.at, client), 1))
+		fmt.Sprintf("egress: {dns: {listen: %q, clients: [%s], namesPerHour: 4, queriesPerSecond: 10000}, ", a.at, client), 1))
 }
 
 func (a *asking) policy(names ...string) string {
@@ -81,6 +98,48 @@ func TestDNS(t *testing.T) {
 	t.Run("names", a.names)
 	t.Run("services", a.services)
 	t.Run("clients", a.clients)
+	t.Run("orders", a.orders)
+}
+
+// orders: a client that is cut off is answered no name from when the order is
+// acknowledged, and again when it is lifted.
+func (a *asking) orders(t *testing.T) {
+	a.zone.at("web.example", "198.200.0.1")
+	const yes, no = "NOERROR 198.200.0.1", "REFUSED"
+	client, err := admin.NewClient(a.State)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for code, order := range map[string]admin.Ask{
+		"revoked":     {Verb: contain.VerbRevoke, Kind: contain.KindPeer, Value: "127.0.0.1"},
+		"quarantined": {Verb: contain.VerbQuarantine, Kind: contain.KindPeer, Value: "::ffff:127.0.0.1"},
+	} {
+		done, err := client.Order(t.Context(), order)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := a.ask(t, "web.example", dns.TypeA); got != no {
+			t.Errorf("%s: %s", code, got)
+		}
+		r := a.Recorded(t, "the refusal", func(r audit.Record) bool { return r.Surface == "DNS" && r.Code == code })
+		if r.Host != "web.example" || r.Hop == (audit.HopID{}) || !strings.Contains(r.Reason, done.Order.ID) {
+			t.Errorf("%s: recorded %+v", code, r)
+		}
+		if _, err := client.Lift(t.Context(), done.Order.ID); err != nil {
+			t.Fatal(err)
+		}
+		if got := a.ask(t, "web.example", dns.TypeA); got != yes {
+			t.Errorf("lifted: %s", got)
+		}
+	}
+	for _, target := range []string{"{type: Peer, value: 127.0.0.1}", "{type: Agent}"} { // the second one covers everybody
+		a.Write("quarantine.yaml", quarantined(target))
+		testenv.Wait(t, "the client to be cut off by "+target, func() bool { return a.ask(t, "web.example", dns.TypeA) == no })
+		if err := os.Remove(filepath.Join(a.Files, "quarantine.yaml")); err != nil {
+			t.Fatal(err)
+		}
+		testenv.Wait(t, "the client to be answered again", func() bool { return a.ask(t, "web.example", dns.TypeA) == yes })
+	}
 }
 
 func (a *asking) names(t *testing.T) {
@@ -154,7 +213,8 @@ func (a *asking) services(t *testing.T) {
 // as soon as they say it.
 func TestDNSFollowsPolicy(t *testing.T) {
 	t.Parallel()
-	a := newAsking(t)
+	a := makeAsking(t)
+	a.untaken(t)
 	a.zone.otherwise("198.200.0.1")
 	const yes, no = "NOERROR 198.200.0.1", "REFUSED"
 	for i, want := range []string{yes, yes, yes, yes, no} {
@@ -175,6 +235,28 @@ func TestDNSFollowsPolicy(t *testing.T) {
 	})
 	a.Write("config.yaml", config(egress(a.zone.addr.String())))
 	testenv.Wait(t, "the port to be given up", func() bool { return len(a.Guard().Names().Addresses()) == 0 })
+}
+
+// untaken starts the gateway while its port for names is in use: that is told at
+// the Gateway, all else is served, and names are answered when it is free.
+func (a *asking) untaken(t *testing.T) {
+	t.Helper()
+	l, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(a.at))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	a.Launch()
+	testenv.Wait(t, "the gateway to be ready", a.Ready)
+	told(t, a.Gateway, "Gateway/default/egress: : hopgate.dev/NamesAnswered: PortUnavailable: ", a.at.String()+" is in use")
+	if got := a.Unanswered(); len(got) != 1 || got[0] != a.at {
+		t.Errorf("names are not answered at %v", got)
+	}
+	l.Close()
+	testenv.Wait(t, "the Gateway to be good again", func() bool {
+		statuses, _ := a.Controller().Statuses()
+		return len(a.Unanswered()) == 0 && !slices.ContainsFunc(statuses, func(s translate.Status) bool { return s.Gateway != nil && len(s.Faults()) > 0 })
+	})
 }
 
 // clients are resolvers that people have.

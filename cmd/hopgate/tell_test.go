@@ -31,6 +31,11 @@ func TestTeller(t *testing.T) {
 	bad := gatewayStatus(metav1.ConditionFalse, "Invalid", "Envoy refused it")
 	waiting := gatewayStatus(metav1.ConditionUnknown, "Pending", "Envoy has not answered yet")
 	good := gatewayStatus(metav1.ConditionTrue, "Programmed", "")
+	names := func(status metav1.ConditionStatus, reason, message string) translate.Status {
+		s := gatewayStatus(status, reason, message)
+		s.Gateway.Conditions[0].Type = "hopgate.dev/NamesAnswered"
+		return s
+	}
 	for _, tc := range []struct {
 		name    string
 		reports []controller.Report
@@ -64,6 +69,11 @@ func TestTeller(t *testing.T) {
 			"Gateway/default/g: Programmed is not good: Invalid: Envoy refused it", "Gateway/default/g: is good again",
 			"Gateway/default/g: Programmed is not good: Invalid: Envoy refused it",
 		}},
+		{"names that wait for a socket, are not answered, and are", []controller.Report{
+			{Statuses: []translate.Status{names(metav1.ConditionUnknown, "Pending", "the socket was not opened yet")}},
+			{Statuses: []translate.Status{names(metav1.ConditionFalse, "PortUnavailable", "it is in use")}},
+			{Statuses: []translate.Status{names(metav1.ConditionTrue, "Answered", "")}},
+		}, []string{"Gateway/default/g: hopgate.dev/NamesAnswered is not good: PortUnavailable: it is in use", "Gateway/default/g: is good again"}},
 		{"an object that is gone, and back", []controller.Report{
 			{Statuses: []translate.Status{bad}}, {Gone: []source.Ref{bad.Ref}}, {Statuses: []translate.Status{good}},
 		}, []string{"Gateway/default/g: Programmed is not good: Invalid: Envoy refused it"}},
