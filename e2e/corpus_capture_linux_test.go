@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"encoding/binary"
@@ -50,9 +51,9 @@ func (a *agentOf) captured(x *exit) came {
 	}
 	defer c.Close()
 	if a.row.Setup.FirstBytes != nil {
-		return say(c, *a.row.Setup.FirstBytes+"\r\nHost: "+a.row.Host+"\r\n\r\n")
+		return a.first(c, a.row.Host)
 	}
-	if name := a.row.SNI; name != standIn(name) || len(a.row.Setup.SNIList) > 0 || a.row.Setup.TLSRecords > 0 {
+	if name := a.row.SNI; name != standIn(name) || len(a.row.Setup.SNIList) > 0 {
 		return a.oddHello(c)
 	}
 	return a.hello(c)
@@ -73,38 +74,14 @@ func (a *agentOf) capturedHTTP(x *exit) came {
 
 // hello speaks TLS as the row has it, and fetches a page.
 func (a *agentOf) hello(c *line) came {
-	s := &a.row.Setup
-	conf := &tls.Config{ServerName: a.row.SNI, InsecureSkipVerify: true, NextProtos: []string{"http/1.1"}}
-	if s.MinVersion != "" {
-		conf.MinVersion = version(s.MinVersion)
-	}
-	for n := 0; n < s.HelloBytes; n += 250 {
-		conf.NextProtos = append(conf.NextProtos, strings.Repeat(string(rune('a'+n/250%26)), 249))
-	}
-	var to net.Conn = c
-	if s.Segments > 0 {
-		to = &crumbs{Conn: c}
-	}
-	t := tls.Client(to, conf)
-	if err := t.HandshakeContext(a.t.Context()); err != nil {
-		return came{}
+	t, early, ok := a.shake(c, a.config(a.row.SNI))
+	if !ok {
+		return early
 	}
 	if _, err := io.WriteString(t, "GET / HTTP/1.1\r\nHost: "+a.row.SNI+"\r\n\r\n"); err != nil {
 		return came{}
 	}
 	return hearFrom(bufio.NewReader(t), "GET")
-}
-
-// crumbs writes a few bytes at a time.
-type crumbs struct{ net.Conn }
-
-func (c *crumbs) Write(b []byte) (int, error) {
-	for n := range slices.Chunk(b, 7) {
-		if _, err := c.Conn.Write(n); err != nil {
-			return 0, err
-		}
-	}
-	return len(b), nil
 }
 
 // standIn is a name that Go's TLS sends as it is, as long as another one.
@@ -139,7 +116,7 @@ func (a *agentOf) oddHello(c *line) came {
 	}
 	copy(b[at:], list)
 	binary.BigEndian.PutUint16(b[at-2:], uint16(len(names[0])))
-	if _, err := c.Write(records(b, a.row.Setup.TLSRecords)); err != nil {
+	if _, err := c.Write(b); err != nil {
 		return came{}
 	}
 	// Whatever is behind it answers with a handshake (22); the gateway closes,
@@ -172,25 +149,13 @@ func firstFlight(ctx context.Context, name string) ([]byte, error) {
 	return slices.Concat(head, body), nil
 }
 
-// records cuts one record of TLS into several; 0: it stays one.
-func records(b []byte, n int) []byte {
-	if n == 0 {
-		return b
-	}
-	var out []byte
-	for part := range slices.Chunk(b[5:], (len(b)-5+n-1)/n) {
-		out = append(binary.BigEndian.AppendUint16(append(out, b[:3]...), uint16(len(part))), part...)
-	}
-	return out
-}
-
 // queries asks the gateway for a name. Through is an answer that says
 // something.
 func (a *agentOf) queries(x *exit) came {
 	name, kind, _ := strings.Cut(a.row.Target, " ")
 	m := new(dns.Msg)
 	m.SetQuestion(dns.Fqdn(name), dns.StringToType[kind])
-	c := &dns.Client{Net: "tcp", Timeout: patience}
+	c := &dns.Client{Net: cmp.Or(a.row.Setup.Transport, "tcp"), Timeout: patience}
 	res, _, err := c.ExchangeContext(a.t.Context(), m, net.JoinHostPort("127.0.0.1", strconv.Itoa(x.names)))
 	if err != nil || res.Rcode != dns.RcodeSuccess || len(res.Answer) == 0 {
 		return came{}

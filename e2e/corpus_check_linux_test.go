@@ -195,12 +195,7 @@ func (d *decider) verdict(f *fixture, h hopAsked) (verdict, note string) {
 func insideOf(r *testcorpus.Row, parent, target string) hopAsked {
 	s := &r.Setup
 	h := hopAsked{
-		entry: wire.EntryInspected, method: "GET", host: r.Host, path: r.Path, protocol: "HTTP/1.1", headers: s.Headers, parent: parent, target: target,
-	}
-	for _, m := range []string{s.Method, s.PseudoMethod} {
-		if m != "" {
-			h.method = m
-		}
+		entry: wire.EntryInspected, method: r.Method(), host: r.Authority(), path: r.Path, protocol: "HTTP/1.1", headers: s.Headers, parent: parent, target: target,
 	}
 	if s.PseudoPath != "" {
 		h.path = s.PseudoPath
@@ -243,11 +238,13 @@ func unseen(r *testcorpus.Row) string {
 		return "about bytes that Envoy alone sees"
 	case s.BytesUp > 0:
 		return "about bytes that come after the question"
+	case s.Seen > 0:
+		return "about hops that came before"
 	case s.Transport != "":
 		return "no request of HTTP"
 	case changes(r) || s.Tunnel != "":
 		return "about what happens later: e2e and authz/guard have that"
-	case s.FirstBytes != nil || s.MaxVersion != "" || len(s.SNIList) > 0 || s.ECH || s.HelloBytes > 0:
+	case s.FirstBytes != nil || s.MaxVersion != "" || len(s.SNIList) > 0 || s.ECH || s.HelloBytes+s.TLSRecords+s.Segments > 0:
 		return "about bytes inside a tunnel"
 	case s.CertSAN != "" || s.Cert != "":
 		return "about the destination's certificate"
@@ -255,10 +252,12 @@ func unseen(r *testcorpus.Row) string {
 		return "about what a client does with an answer"
 	case len(s.DNSSequence) > 0:
 		return "about a later look-up"
-	case surfaced(r):
+	case surfaced(r) || withKey(r):
 		return "a surface is chosen by Envoy's routes"
-	case strings.ContainsAny(s.PseudoMethod+s.Method, " \x00"):
+	case strings.ContainsFunc(r.Method(), func(c rune) bool { return c <= ' ' }):
 		return "no method that Envoy takes"
+	case s.PseudoScheme != "":
+		return "the scheme is Envoy's to check"
 	}
 	return unseenHeaders(r)
 }

@@ -65,12 +65,32 @@ func (a *agentOf) send() came {
 		return a.socks()
 	case surfaced(a.row):
 		return a.call()
+	case withKey(a.row):
+		row := *a.row
+		row.Target, row.Host = "http://"+a.row.Target+a.row.Path, a.row.Target
+		b := *a
+		b.row = &row
+		return b.exchange(b.request(row.Method(), row.Target, b.auth()))
 	case a.row.Client == testcorpus.Absolute && len(s.Pipelined) > 0:
 		return a.pipeline()
 	case a.row.Client == testcorpus.Absolute:
 		return a.exchange(a.absolute())
 	default:
 		return a.tunnel()
+	}
+}
+
+// visit goes to as many other names as the row says that were seen before it.
+func (a *agentOf) visit() {
+	if !distinct.MatchString(a.row.Setup.Limit) {
+		return
+	}
+	for i := range a.row.Setup.Seen {
+		b := *a
+		b.row = &testcorpus.Row{Target: fmt.Sprintf("before-%d.example:443", i)}
+		if !b.opens() {
+			a.t.Errorf("%s: name %d of %d is refused", a.row.ID, i+1, a.row.Setup.Seen)
+		}
 	}
 }
 
@@ -149,7 +169,7 @@ func (a *agentOf) namesHost() bool {
 }
 
 // of are bodies that are told of, and not written out.
-var of = regexp.MustCompile(`^\((gzip of (.*)|(\d+) MiB \+ 1)\)$`)
+var of = regexp.MustCompile(`^\((gzip of (.*)|(\d+) MiB(?: \+ 1)?)\)$`)
 
 func (a *agentOf) body() string {
 	m := of.FindStringSubmatch(a.row.Setup.Body)
@@ -176,7 +196,8 @@ func (a *agentOf) body() string {
 	return b.String()
 }
 
-// pipeline writes all requests at once; the last one's answer counts.
+// pipeline writes all requests at once; the last one's answer counts, unless
+// the row says which.
 func (a *agentOf) pipeline() came {
 	c := a.dial()
 	defer c.Close()
@@ -187,8 +208,12 @@ func (a *agentOf) pipeline() came {
 			return came{}
 		}
 	}
+	judged := len(a.row.Setup.Pipelined)
+	if n, ok := a.row.Setup.Judge.(float64); ok {
+		judged = int(n)
+	}
 	var last came
-	for range a.row.Setup.Pipelined {
+	for range judged {
 		last = hearFrom(c.r, "GET")
 	}
 	return last
@@ -237,12 +262,15 @@ func (a *agentOf) tunnel() came {
 	if err != nil {
 		return came{}
 	}
+	if underscored := strings.Contains(a.row.Target, "_"); res.StatusCode == http.StatusBadRequest && underscored && a.tls == tlsOpaque {
+		return a.byHTTP2() // in HTTP/1 Envoy takes no such host, in HTTP/2 it does
+	}
 	if res.StatusCode != http.StatusOK {
 		return hearBody(res)
 	}
 	switch {
 	case a.row.Setup.FirstBytes != nil:
-		return a.first(c)
+		return a.first(c, a.row.Target)
 	case a.tls == tlsOpaque && a.row.Setup.EarlyData:
 		return hearFrom(c.r, "GET")
 	case a.tls == tlsOpaque:
@@ -250,6 +278,35 @@ func (a *agentOf) tunnel() came {
 	default:
 		return a.secure(c)
 	}
+}
+
+// byHTTP2 opens the row's tunnel by HTTP/2, and says a word in it.
+func (a *agentOf) byHTTP2() came {
+	c := a.dial()
+	defer c.Close()
+	conn, err := (&http2.Transport{AllowHTTP: true}).NewClientConn(c)
+	if err != nil {
+		a.t.Errorf("%s: %v", a.row.ID, err)
+		return came{}
+	}
+	defer conn.Close()
+	in, word := io.Pipe()
+	defer word.Close()
+	name, value, _ := strings.Cut(strings.TrimSpace(a.auth()), ": ")
+	res, err := conn.RoundTrip((&http.Request{
+		Method: http.MethodConnect, URL: &url.URL{Host: a.row.Target}, Host: a.row.Target, Header: http.Header{name: {value}}, Body: in,
+	}).WithContext(a.t.Context()))
+	if err != nil {
+		return came{}
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		return came{status: res.StatusCode}
+	}
+	if _, err := io.WriteString(word, "hello\r\n"); err != nil {
+		return came{}
+	}
+	return hearFrom(bufio.NewReader(res.Body), "GET")
 }
 
 func hearBody(res *http.Response) came {
@@ -265,9 +322,9 @@ func say(c *line, text string) came {
 }
 
 // first sends these bytes and no more, and waits for what comes of it.
-func (a *agentOf) first(c *line) came {
+func (a *agentOf) first(c *line, host string) came {
 	if text := *a.row.Setup.FirstBytes; text != "" {
-		return say(c, text+"\r\nHost: "+a.row.Target+"\r\n\r\n")
+		return say(c, text+"\r\nHost: "+host+"\r\n\r\n")
 	}
 	if err := c.Conn.(*net.TCPConn).CloseWrite(); err != nil {
 		return came{}
@@ -281,19 +338,16 @@ func (a *agentOf) secure(c *line) came {
 	if err != nil {
 		return came{}
 	}
-	conf := &tls.Config{ServerName: cmp.Or(a.row.SNI, host), InsecureSkipVerify: true, NextProtos: []string{"http/1.1"}}
+	conf := a.config(cmp.Or(a.row.SNI, host))
 	if a.tls == tlsInspect {
 		conf.InsecureSkipVerify, conf.RootCAs = false, a.trust.RootCAs
 	}
 	if a.wantsHTTP2() {
 		conf.NextProtos = []string{"h2"}
 	}
-	if a.row.Setup.MaxVersion != "" {
-		conf.MinVersion, conf.MaxVersion = tls.VersionTLS10, version(a.row.Setup.MaxVersion)
-	}
-	s := tls.Client(c, conf)
-	if err := s.HandshakeContext(a.t.Context()); err != nil {
-		return came{}
+	s, early, ok := a.shake(c, conf)
+	if !ok {
+		return early
 	}
 	if a.wantsHTTP2() {
 		return a.frames(s)
@@ -301,19 +355,17 @@ func (a *agentOf) secure(c *line) came {
 	if _, err := io.WriteString(s, a.inner()); err != nil {
 		return came{}
 	}
-	return hearFrom(bufio.NewReader(s), cmp.Or(a.row.Setup.Method, "GET"))
-}
-
-func version(s string) uint16 {
-	return map[string]uint16{"TLS1.0": tls.VersionTLS10, "TLS1.1": tls.VersionTLS11, "TLS1.2": tls.VersionTLS12, "TLS1.3": tls.VersionTLS13}[s]
+	return hearFrom(bufio.NewReader(s), a.row.Method())
 }
 
 // inner is the request inside a tunnel.
 func (a *agentOf) inner() string {
-	if a.row.Host != "" {
-		return a.request(cmp.Or(a.row.Setup.Method, "GET"), cmp.Or(a.row.Path, "/"), "")
+	b := *a
+	if a.row.Host == "" {
+		row := *a.row
+		row.Host, b.row = a.row.Target, &row
 	}
-	return "GET / HTTP/1.1\r\nHost: " + a.row.Target + "\r\n\r\n"
+	return b.request(b.row.Method(), cmp.Or(strings.TrimPrefix(b.row.Path, "(tunnel)"), "/"), "")
 }
 
 func (a *agentOf) wantsHTTP2() bool {
@@ -322,7 +374,7 @@ func (a *agentOf) wantsHTTP2() bool {
 			return true
 		}
 	}
-	return a.row.Setup.H2
+	return a.row.Setup.H2 || a.row.Setup.PseudoAuthority+a.row.Setup.PseudoScheme != ""
 }
 
 // frames is the request by HTTP/2, with pseudo-headers as they are.
@@ -380,15 +432,15 @@ func (a *agentOf) block() []byte {
 			a.t.Fatal(err)
 		}
 	}
-	method := cmp.Or(s.PseudoMethod, cmp.Or(s.Method, "GET"))
+	method := a.row.Method()
 	for _, h := range s.Headers {
 		if h[0] == ":protocol" {
 			method = http.MethodConnect
 		}
 	}
 	write(":method", method)
-	write(":scheme", "https")
-	write(":authority", a.row.Host)
+	write(":scheme", cmp.Or(s.PseudoScheme, "https"))
+	write(":authority", a.row.Authority())
 	write(":path", cmp.Or(s.PseudoPath, a.row.Path))
 	for _, h := range s.Headers {
 		write(strings.ToLower(h[0]), h[1])
@@ -401,13 +453,15 @@ func (a *agentOf) block() []byte {
 
 // follow goes where an answer led: by a tunnel, or by a request to the proxy.
 func (a *agentOf) follow(to string) (came, error) {
-	u, err := url.Parse(to)
+	base := &url.URL{Scheme: "https", Host: a.row.Host, Path: a.row.Path}
+	u, err := base.Parse(to)
 	if err != nil {
 		return came{}, err
 	}
+	to = u.String()
 	row := testcorpus.Row{ID: a.row.ID, Target: to, Host: u.Host, Client: testcorpus.Absolute}
 	if u.Scheme == "https" {
-		row.Client, row.Target, row.SNI, row.Path = testcorpus.Connect, u.Host, u.Host, cmp.Or(u.Path, "/")
+		row.Client, row.Target, row.SNI, row.Path = testcorpus.Connect, u.Host, u.Hostname(), cmp.Or(u.Path, "/")
 		if u.Port() == "" {
 			row.Target += ":443"
 		}

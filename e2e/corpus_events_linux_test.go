@@ -8,10 +8,12 @@ import (
 	"io"
 	"net"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/hopgate/hopgate/authz/token"
 	"github.com/hopgate/hopgate/internal/testcorpus"
 	"github.com/hopgate/hopgate/internal/testenv"
 )
@@ -43,12 +45,17 @@ func (x *trial) followed(t *testing.T, a *agentOf, got came) (verdict, note stri
 	return x.seen(t, &row, next, x.world.since(before))
 }
 
-// again is a second request, after whatever the first one led to.
-func (a *agentOf) again(first came) came {
-	if !first.through() {
-		return first
-	}
-	return a.send()
+// again is a second request. Where it is to be denied it is tried until what
+// names lead to has been asked anew.
+func (x *trial) again(t *testing.T, a *agentOf) (verdict, note string) {
+	var before int
+	var got came
+	testenv.Wait(t, a.row.ID+": the names to be asked anew", func() bool {
+		before = x.world.try(a.row)
+		got = a.send()
+		return a.row.Expect == testcorpus.Allow || !got.through()
+	})
+	return x.seen(t, a.row, got, x.world.since(before))
 }
 
 // changes reports whether something is to happen before the row is judged.
@@ -62,9 +69,11 @@ func (x *trial) later(t *testing.T, a *agentOf, f *fixture) (verdict, note strin
 		a.token = x.Token(agent("nobody"))
 		return x.seen(t, a.row, a.send(), nil)
 	}
+	a.token = x.Token(agent(f.agent), a.change())
 	var open net.Conn
 	switch s.Tunnel {
-	case "connect", "websocket", "sse", "keepalive":
+	case "":
+	default: // of whatever kind: what is in it is TLS, and passes unread
 		c, err := a.open()
 		if err != nil {
 			t.Errorf("%s: open the tunnel: %v", a.row.ID, err)
@@ -123,7 +132,7 @@ func hearHead(r *bufio.Reader) int {
 // lives reports whether a tunnel outlives what has happened. That it is cut is
 // waited for; that it lives is seen by a request in it.
 func (a *agentOf) lives(c net.Conn) (verdict, note string) {
-	if a.row.Setup.Event == "other rule edited" {
+	if a.row.Expect == testcorpus.Allow {
 		if _, err := io.WriteString(c, "GET / HTTP/1.1\r\nHost: "+a.row.SNI+"\r\n\r\n"); err != nil {
 			return testcorpus.Deny, err.Error()
 		}
@@ -144,28 +153,32 @@ func (a *agentOf) lives(c net.Conn) (verdict, note string) {
 // happen makes the row's event happen, waits until it is in force, and gives
 // what makes it undone.
 func (x *trial) happen(t *testing.T, a *agentOf, f *fixture) (undo func(), err error) {
-	s := &a.row.Setup
-	exit, revert := f.exit, func() {}
-	switch {
-	case s.Event == "rule removed" || s.Event == "name removed":
+	exit, event := f.exit, a.row.Setup.Event+a.row.Setup.State
+	own := "from: {agents: [{name: " + f.agent + "}]}, to: {type: Hosts, hosts: [{names: [allowed.example]"
+	revert := func() { x.Write(exit.policyFile(), exit.policy("")) }
+	switch word := func(w string) bool { return strings.Contains(event, w) }; {
+	case strings.HasPrefix(event, "other ") || word("rule added") && !word("deny"):
+		return x.meanwhile(t, a, f, word("quarantined")), nil
+	case word("rule removed") || word("name removed"):
 		x.Write(exit.policyFile(), exit.policy(f.agent))
-		revert = func() { x.Write(exit.policyFile(), exit.policy("")) }
-	case s.Event == "agent quarantined" || s.State == "quarantined":
-		x.Write("quarantine.yaml", quarantineOf(f.agent))
-		revert = func() { x.Write("quarantine.yaml", "") }
-	case s.Event == "other rule edited":
-		probe := *a
-		probe.token = x.Token(agent("probe"))
-		rule := "- {name: probe, from: {agents: [{name: probe}]}, to: {type: Hosts, hosts: [{names: [allowed.example]}]}, action: Allow}\n"
-		x.Write(exit.policyFile(), strings.Replace(exit.policy(""), "  rules:\n", "  rules:\n  "+rule, 1))
-		testenv.Wait(t, "the other rule to be in force", probe.opens)
-		return func() { x.Write(exit.policyFile(), exit.policy("")) }, nil
+	case word("deny"):
+		x.Write(exit.policyFile(), exit.with("{name: shut, "+own+"}]}, action: Deny}", ""))
+	case word("narrowed") || word("port"):
+		x.Write(exit.policyFile(), exit.with("{name: narrow, "+own+", ports: [8443]}]}, action: Allow}", f.agent))
+	case word("quarantined"):
+		x.Write("quarantine.yaml", quarantineOf("Agent", f.agent))
+		revert = func() { x.lift(t) }
+	case word("revoked"):
+		x.Write("quarantine.yaml", quarantineOf("Transaction", a.transaction()))
+		revert = func() { x.lift(t) }
+	case word("expired"): // the token's time is short, and nothing else happens
+		return func() {}, nil
 	default:
-		return nil, fmt.Errorf("nobody makes this happen: %s%s", s.Event, s.State)
+		return nil, fmt.Errorf("nobody makes this happen: %s", event)
 	}
 	known := *a
 	known.row = &testcorpus.Row{Target: "allowed.example:443", SNI: "allowed.example"}
-	if s.State != "" {
+	if a.row.Setup.State != "" {
 		known.row.Target = a.row.Target
 	}
 	testenv.Wait(t, "it to be in force", func() bool { return !known.opens() })
@@ -173,6 +186,61 @@ func (x *trial) happen(t *testing.T, a *agentOf, f *fixture) (undo func(), err e
 		revert()
 		testenv.Wait(t, "it to be undone", known.opens)
 	}, nil
+}
+
+// meanwhile has something happen to somebody else: a rule of his is added, and
+// he is cut off by it again, or by a Quarantine.
+func (x *trial) meanwhile(t *testing.T, a *agentOf, f *fixture, cut bool) (undo func()) {
+	probe := *a
+	probe.token, probe.row = x.Token(agent("probe")), &testcorpus.Row{Target: "allowed.example:443"}
+	x.Write(f.exit.policyFile(), f.exit.with("{name: probe, from: {agents: [{name: probe}]}, to: {type: Hosts, hosts: [{names: [allowed.example]}]}, action: Allow}", ""))
+	testenv.Wait(t, "the other rule to be in force", probe.opens)
+	if cut {
+		x.Write("quarantine.yaml", quarantineOf("Agent", "probe"))
+		testenv.Wait(t, "the other agent to be cut off", func() bool { return !probe.opens() })
+	}
+	if a.row.Setup.Event == "other rule removed" {
+		x.Write(f.exit.policyFile(), f.exit.policy(""))
+		testenv.Wait(t, "the other rule to be gone", func() bool { return !probe.opens() })
+	}
+	return func() {
+		if cut {
+			x.lift(t)
+		}
+		x.Write(f.exit.policyFile(), f.exit.policy(""))
+		testenv.Wait(t, "the other rule to be undone", func() bool { return !probe.opens() })
+	}
+}
+
+// lift removes the Quarantine: an empty file is taken for one that is being
+// written.
+func (x *trial) lift(t *testing.T) {
+	if err := os.Remove(filepath.Join(x.Files, "quarantine.yaml")); err != nil {
+		t.Error(err)
+	}
+}
+
+// with has one more rule than the exit's, but for those of an agent.
+func (x *exit) with(rule, without string) string {
+	return strings.Replace(x.policy(without), "  rules:\n", "  rules:\n  - "+rule+"\n", 1)
+}
+
+// soon is how long a token lives that is to run out.
+const soon = 5 * time.Second
+
+// transaction is that of the agent's token, where the row is about one.
+func (a *agentOf) transaction() string { return "txn-" + a.row.ID }
+
+// change is what is special about the token of the row.
+func (a *agentOf) change() func(*token.Params) {
+	return func(p *token.Params) {
+		switch {
+		case strings.Contains(a.row.Setup.Event, "revoked"):
+			p.Txn = a.transaction()
+		case strings.Contains(a.row.Setup.Event, "expired"):
+			p.Lifetime = soon
+		}
+	}
 }
 
 // opens reports whether a tunnel would be opened.
@@ -183,12 +251,12 @@ func (a *agentOf) opens() bool {
 	return err == nil && hearHead(c.r) == 200
 }
 
-func quarantineOf(agent string) string {
+func quarantineOf(kind, value string) string {
 	return fmt.Sprintf(`
 apiVersion: hopgate.dev/v1alpha1
 kind: Quarantine
-metadata: {name: %[1]s}
-spec: {target: {type: Agent, trustDomainRef: {name: local}, value: %[1]s}, until: %[2]q}
+metadata: {name: %[2]s}
+spec: {target: {type: %[1]s, trustDomainRef: {namespace: default, name: local}, value: %[2]s}, until: %[3]q}
 ---
-`, agent, time.Now().Add(time.Hour).UTC().Format(time.RFC3339))
+`, kind, value, time.Now().Add(time.Hour).UTC().Format(time.RFC3339))
 }

@@ -3,6 +3,7 @@ package e2e
 import (
 	"fmt"
 	"net/netip"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -30,8 +31,9 @@ type exit struct {
 	// models: llm.example and tools.example are reachable as their surfaces
 	// alone.
 	models bool
-	// registry is the host of a registry; empty: there is none.
-	registry string
+	// registry is the host of a registry, keyed one that has a credential; empty:
+	// there is none.
+	registry, keyed string
 }
 
 // fixture is what one sentence is made into, for one way to use tunnels: an
@@ -69,13 +71,19 @@ func useOf(r *testcorpus.Row) string {
 // surfaced reports whether a row is about a surface that is read from bodies.
 func surfaced(r *testcorpus.Row) bool { return r.Setup.Body != "" && r.Class == "body" }
 
+// withKey reports whether a row is about a host that is reached with the
+// gateway's key: not by a tunnel, but by requests that the gateway makes TLS of.
+func withKey(r *testcorpus.Row) bool {
+	return r.Rules.Keyed != "" && r.Host == r.Rules.Keyed && r.SNI == r.Host && r.Target == r.Host+":443"
+}
+
 // exitOf says which rows go by one exit.
 func exitOf(r *testcorpus.Row) string {
 	own := ""
 	if r.Setup.HasDNS() {
 		own = r.ID
 	}
-	return fmt.Sprint(r.Rules.Inside, r.Rules.Hosts, own, surfaced(r), redirected(r), r.Client == testcorpus.DNS, r.Rules.Registry)
+	return fmt.Sprint(r.Rules.Inside, r.Rules.Hosts, own, surfaced(r), redirected(r), r.Client == testcorpus.DNS, r.Rules.Registry, r.Rules.Keyed)
 }
 
 // fixtures are those of rows, by row.
@@ -96,32 +104,45 @@ func build(t testing.TB, rows []testcorpus.Row) *fixtures {
 		key := exitOf(r)
 		x := exits[key]
 		if x == nil {
-			x = &exit{name: fmt.Sprintf("exit-%d", len(f.exits)), port: testenv.Port(t), zone: newZone(t), row: r, models: surfaced(r), registry: r.Rules.Registry}
-			x.listen(t, r)
+			x = &exit{name: fmt.Sprintf("exit-%d", len(f.exits)), zone: newZone(t), row: r, models: surfaced(r), registry: r.Rules.Registry, keyed: r.Rules.Keyed}
 			x.resolve(known)
 			exits[key], f.exits = x, append(f.exits, x)
 		}
 		use := useOf(r)
-		key = x.name + " " + use + " " + r.Policy
+		key = x.name + " " + use + " " + r.Policy + r.Setup.Limit + twice(r)
 		if agents[key] == nil {
 			n := len(agents)
 			agents[key] = &fixture{
 				exit: x, agent: fmt.Sprintf("agent-%d", n), tls: use, captured: redirected(r), source: netip.AddrFrom4([4]byte{127, 1, byte(n / 200), byte(n%200 + 1)}),
 			}
-			x.rules = append(x.rules, agents[key].rules(&r.Rules, ports)...)
+			x.rules = append(x.rules, agents[key].rules(r, ports)...)
 		}
 		f.of[r.ID] = agents[key]
 	}
+	f.listen(t)
 	return f
 }
 
-// listen finds ports for what else than a proxy the exit has.
-func (x *exit) listen(t testing.TB, r *testcorpus.Row) {
-	switch {
-	case redirected(r):
-		x.captureTLS, x.captureHTTP = testenv.Port(t), testenv.Port(t)
-	case r.Client == testcorpus.DNS:
-		x.names = testenv.Port(t)
+// listen finds ports for all exits. Nobody has them yet, and so no two may be
+// one.
+func (f *fixtures) listen(t testing.TB) {
+	taken := map[int]bool{}
+	port := func() int {
+		p := testenv.Port(t)
+		for taken[p] {
+			p = testenv.Port(t)
+		}
+		taken[p] = true
+		return p
+	}
+	for _, x := range f.exits {
+		x.port = port()
+		switch {
+		case redirected(x.row):
+			x.captureTLS, x.captureHTTP = port(), port()
+		case x.row.Client == testcorpus.DNS:
+			x.names = port()
+		}
 	}
 }
 
@@ -183,7 +204,7 @@ func (x *exit) resolve(known []string) {
 		x.otherwise(nil) // what the row does not name is not there
 	}
 	for name, addrs := range s.DNS {
-		x.zone.at(name, addrs...)
+		x.zone.at(name, slices.DeleteFunc(slices.Clone(addrs), noAddress)...)
 	}
 	for from, to := range s.CNAME {
 		x.zone.on(from, func(m *dns.Msg, q dns.Question) {
@@ -197,13 +218,20 @@ func (x *exit) resolve(known []string) {
 	x.fail(s.DNSError)
 }
 
+// noAddress reports whether a row says of a name what is no address: such as
+// that nothing answers.
+func noAddress(s string) bool {
+	_, err := netip.ParseAddr(s)
+	return err != nil
+}
+
 // takeTurns gives a name one answer after the other, each to both questions of
 // a look-up, with no life at all; the last one for ever.
 func (x *exit) takeTurns(name string, turns [][]string) {
 	asked := map[uint16]int{}
 	x.zone.on(name, func(m *dns.Msg, q dns.Question) {
 		x.zone.mu.Lock()
-		turn := turns[min(asked[q.Qtype], len(turns)-1)]
+		turn := slices.DeleteFunc(slices.Clone(turns[min(asked[q.Qtype], len(turns)-1)]), noAddress)
 		asked[q.Qtype]++
 		x.zone.mu.Unlock()
 		m.Answer = append(m.Answer, addresses(q.Qtype, q.Name, 0, turn...)...)
@@ -212,10 +240,16 @@ func (x *exit) takeTurns(name string, turns [][]string) {
 
 // fail has the exit's servers fail for every name.
 func (x *exit) fail(how string) {
-	switch how {
+	switch strings.ToUpper(how) {
 	case "":
 	case "NXDOMAIN":
 		x.otherwise(nil)
+	case "NODATA", "EMPTY", "NOERROR":
+		x.otherwise(func(*dns.Msg, dns.Question) {})
+	case "REFUSED":
+		x.otherwise(func(m *dns.Msg, _ dns.Question) { m.Rcode = dns.RcodeRefused })
+	case "TRUNCATED":
+		x.otherwise(func(m *dns.Msg, _ dns.Question) { m.Truncated = true })
 	default: // a timeout: what looks like no answer at all to who waits for one
 		x.otherwise(func(m *dns.Msg, _ dns.Question) { m.Rcode = dns.RcodeServerFailure })
 	}
@@ -229,7 +263,8 @@ func (x *exit) otherwise(f func(*dns.Msg, dns.Question)) {
 }
 
 // rules are those of the fixture, one a line.
-func (f *fixture) rules(r *testcorpus.Rules, all []uint16) []string {
+func (f *fixture) rules(row *testcorpus.Row, all []uint16) []string {
+	r := &row.Rules
 	from := fmt.Sprintf("from: {agents: [{name: %s}]}", f.agent)
 	if f.captured {
 		from = fmt.Sprintf("from: {peers: [{type: Address, address: %s}]}, transaction: {type: None}", f.source)
@@ -251,15 +286,22 @@ func (f *fixture) rules(r *testcorpus.Rules, all []uint16) []string {
 			age = ", minimumAge: " + r.MinimumAge
 		}
 		add(tunnels(r.Allow[0], all), "action: Allow, with: {tls: "+f.tls+"}")
-		add("{type: Packages, packages: [{registry: {kind: XBackend, name: packages}"+age+"}]}", "action: Allow")
+		of := ""
+		if len(r.Packages) > 0 {
+			of = ", names: " + quoted(r.Packages)
+		}
+		add("{type: Packages, packages: [{registry: {kind: XBackend, name: packages}"+age+of+"}]}", "action: Allow")
 		return out
 	}
 	for _, g := range r.Allow {
 		if to := tunnels(g, all); to != "" {
-			add(to, "action: Allow, with: {tls: "+f.tls+"}")
+			add(to, "action: Allow, with: {tls: "+f.tls+f.tunnelLimits(row)+"}")
 		}
 		if !g.TunnelOnly {
 			add(requests(g, all, slashes(r)), "action: Allow"+limits(r))
+		}
+		if name := twice(row); name != "" {
+			add(requests(g, all, fmt.Sprintf(", headers: [{name: %s, type: Exact, values: [%q]}]", name, lastOf(row, name))), "action: Deny")
 		}
 	}
 	for _, g := range r.Deny {
@@ -271,13 +313,52 @@ func (f *fixture) rules(r *testcorpus.Rules, all []uint16) []string {
 	return out
 }
 
+// twice is a header that the row sends more than once: there is a rule then
+// that closes its last value. Empty: there is none that a rule may name.
+func twice(r *testcorpus.Row) string {
+	seen := map[string]bool{}
+	for _, h := range r.Setup.Headers {
+		name := strings.ToLower(h[0])
+		if seen[name] && strings.HasPrefix(name, "x-") && !strings.HasPrefix(name, "x-forwarded-") && !strings.HasPrefix(name, "x-envoy-") {
+			return name
+		}
+		seen[name] = true
+	}
+	return ""
+}
+
+func lastOf(r *testcorpus.Row, name string) (value string) {
+	for _, h := range r.Setup.Headers {
+		if strings.EqualFold(h[0], name) {
+			value = h[1]
+		}
+	}
+	return value
+}
+
+// distinct is a limit on names that an agent goes to.
+var distinct = regexp.MustCompile(`^([0-9]+) distinct hosts / ([0-9]+) min$`)
+
+// tunnelLimits are the duties that come with tunnels, which nobody looks into.
+func (f *fixture) tunnelLimits(r *testcorpus.Row) string {
+	if m := distinct.FindStringSubmatch(r.Setup.Limit); m != nil {
+		return fmt.Sprintf(", limits: {distinctNames: %s, window: %sm}", m[1], m[2])
+	}
+	if r.Rules.UploadBytes > 0 && f.tls != tlsInspect {
+		return fmt.Sprintf(", limits: {uploadBytes: %d, window: %s}", r.Rules.UploadBytes, r.Rules.Window)
+	}
+	return ""
+}
+
 // limits are the duties that come with requests.
 func limits(r *testcorpus.Rules) string {
 	switch {
 	case r.HeadBytes > 0:
 		return fmt.Sprintf(", with: {limits: {headBytes: %d}}", r.HeadBytes)
+	case r.BodyBytes > 0:
+		return fmt.Sprintf(", with: {limits: {requestBytes: %d}}", r.BodyBytes)
 	case r.UploadBytes > 0:
-		return fmt.Sprintf(", with: {limits: {uploadBytes: %d, window: 1h}}", r.UploadBytes)
+		return fmt.Sprintf(", with: {limits: {uploadBytes: %d, window: %s}}", r.UploadBytes, r.Window)
 	}
 	return ""
 }
@@ -292,23 +373,38 @@ func tunnels(g testcorpus.Grant, all []uint16) string {
 	if g.RequestOnly || len(ports) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("{type: Hosts, hosts: [{names: %s, ports: %s}]}", quoted(g.Names), flow(ports))
+	return fmt.Sprintf("{type: Hosts, hosts: [%s]}", entries(ports, "names: "+quoted(g.Names)))
 }
 
-// requests is what a grant says of requests; rest is what else the entry says.
+// requests is what a grant says of requests, with what else it has.
 func requests(g testcorpus.Grant, all []uint16, rest string) string {
 	ports := g.Ports
 	if len(ports) == 0 {
 		ports = all
 	}
-	out := fmt.Sprintf("{type: HTTP, http: [{hosts: %s, ports: %s", quoted(g.Names), flow(ports))
 	if len(g.Methods) > 0 {
-		out += ", methods: " + quoted(g.Methods)
+		rest += ", methods: " + quoted(g.Methods)
 	}
 	if len(g.Paths) > 0 {
-		out += ", paths: " + quoted(g.Paths)
+		rest += ", paths: " + quoted(g.Paths)
 	}
-	return out + rest + "}]}"
+	return fmt.Sprintf("{type: HTTP, http: [%s]}", entries(ports, "hosts: "+quoted(g.Names)+rest))
+}
+
+// maxPorts is how many ports one entry of a rule may have, maxRules how many
+// rules one AccessPolicy.
+const (
+	maxPorts = 32
+	maxRules = 200
+)
+
+// entries are those of a rule that are alike but for their ports.
+func entries(ports []uint16, rest string) string {
+	var out []string
+	for part := range slices.Chunk(ports, maxPorts) {
+		out = append(out, fmt.Sprintf("{%s, ports: %s}", rest, flow(part)))
+	}
+	return strings.Join(out, ", ")
 }
 
 // slashes is what requests say of encoded slashes.
@@ -342,7 +438,7 @@ func (f *fixtures) objects() map[string]string {
 // namespace is one of its own where there are surfaces: all Gateways of a
 // namespace have them.
 func (x *exit) namespace() string {
-	if x.models || x.registry != "" {
+	if x.models || x.registry+x.keyed != "" {
 		return x.name
 	}
 	return "default"
@@ -355,8 +451,12 @@ func (x *exit) policy(without string) string {
 	rules := slices.DeleteFunc(slices.Clone(x.rules), func(s string) bool {
 		return without != "" && strings.Contains(s, "name: "+without+"}")
 	})
-	text := strings.Replace(policy(x.name, rules...), "name: egress}]", "name: "+x.name+"}]", 1)
-	return strings.Replace(text, "metadata: {", "metadata: {namespace: "+x.namespace()+", ", 1)
+	var text string
+	for i := 0; i == 0 || i < len(rules); i += maxRules { // one, if it is empty
+		text += policy(fmt.Sprint(x.name, "-", i), rules[i:min(i+maxRules, len(rules))]...)
+	}
+	text = strings.ReplaceAll(text, "name: egress}]", "name: "+x.name+"}]")
+	return strings.ReplaceAll(text, "metadata: {", "metadata: {namespace: "+x.namespace()+", ")
 }
 
 func (x *exit) objects() string {
@@ -387,12 +487,43 @@ spec:
 	if x.models {
 		text += surfaces(x.namespace())
 	}
+	if x.keyed != "" {
+		text += keyedBackend(x.namespace(), x.keyed)
+	}
 	if x.registry != "" {
 		text += strings.NewReplacer("metadata: {name: packages,", "metadata: {name: packages, namespace: "+x.namespace()+",",
 			"port: {port: 443}}", "port: {port: 443}, tls: {mode: ServerOnly, validation: {hostname: "+x.registry+", wellKnownCACertificates: System}}}",
 		).Replace(registry("packages", "443", "npm", ""))
 	}
 	return text
+}
+
+// keyEnv is a variable that has the gateway's own key, and keyHeader where it
+// goes.
+const (
+	keyEnv     = "HOPGATE_E2E_KEY"
+	keyHeader  = "X-Api-Key"
+	gatewayKey = "the-gateways-own"
+)
+
+// keyedBackend is a host that is reached with the gateway's own key.
+func keyedBackend(namespace, host string) string {
+	return fmt.Sprintf(`
+apiVersion: gateway.networking.x-k8s.io/v1alpha1
+kind: XBackend
+metadata: {name: keyed, namespace: %[1]s}
+spec:
+  type: ExternalHostname
+  externalHostname: {hostname: %[2]s}
+  port: {port: 443}
+  tls: {mode: ServerOnly, validation: {hostname: %[2]s, wellKnownCACertificates: System}}
+---
+apiVersion: hopgate.dev/v1alpha1
+kind: Credential
+metadata: {name: keyed, namespace: %[1]s}
+spec: {targetRef: {kind: XBackend, name: keyed}, header: %[3]s, secret: {type: Environment, environment: %[4]s}}
+---
+`, namespace, host, strings.ToLower(keyHeader), keyEnv)
 }
 
 // listeners are those besides the proxy.

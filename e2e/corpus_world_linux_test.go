@@ -36,14 +36,15 @@ type everywhere struct {
 	row  *testcorpus.Row // guarded by mu; the row that is tried; nil: none
 }
 
-// arrival is one connection.
+// arrival is one connection, or one more request on it.
 type arrival struct {
 	to netip.AddrPort
 	// read: something that an agent wrote was read, and not just a greeting of
 	// TLS that the gateway itself began.
-	read       bool
-	host, path string
-	header     http.Header
+	read              bool
+	host, path, query string
+	body              int64 // how much of one came
+	header            http.Header
 }
 
 // String tells of an arrival in a few words.
@@ -181,10 +182,17 @@ func withConn(ctx context.Context, c net.Conn) context.Context {
 func (e *everywhere) answer(w http.ResponseWriter, r *http.Request) {
 	a := r.Context().Value(connKey{}).(*arrival)
 	e.mu.Lock()
-	a.read, a.host, a.path, a.header = true, r.Host, r.URL.EscapedPath(), r.Header.Clone()
+	if a.header != nil { // one more request on a connection that was kept
+		a = &arrival{to: a.to}
+		e.seen = append(e.seen, a)
+	}
+	a.read, a.host, a.path, a.query, a.header = true, r.Host, r.URL.EscapedPath(), r.URL.RawQuery, r.Header.Clone()
 	row := e.row
 	e.mu.Unlock()
-	_, _ = io.Copy(io.Discard, r.Body) // who sent it may have gone
+	n, _ := io.Copy(io.Discard, r.Body) // who sent it may have gone
+	e.mu.Lock()
+	a.body = n
+	e.mu.Unlock()
 	w.Header().Set("X-Address", a.to.String())
 	if strings.EqualFold(r.Header.Get("Upgrade"), "websocket") {
 		openSocket(w, a)
@@ -265,11 +273,13 @@ func (e *everywhere) certificateFor(h *tls.ClientHelloInfo) (*tls.Certificate, e
 	if name != "" {
 		c.DNSNames = []string{name}
 	}
-	if row != nil && row.Setup.Cert == "self-signed" {
-		signer = c
-	}
-	if row != nil && row.Setup.Cert == "expired" {
+	switch wrong := row != nil && row.Setup.Cert != ""; {
+	case wrong && strings.HasPrefix(row.Setup.Cert, "expired"):
 		c.NotAfter = time.Now().Add(-time.Minute)
+	case wrong && strings.HasPrefix(row.Setup.Cert, "not yet"):
+		c.NotBefore = time.Now().Add(time.Minute)
+	case wrong: // nobody whom the gateway knows has signed it
+		signer = c
 	}
 	return e.issue(c, signer, &e.key.PublicKey)
 }

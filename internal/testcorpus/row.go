@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -61,16 +63,18 @@ type Setup struct {
 	Version string `json:"version"`
 	Body    string `json:"body"`
 	H2      bool   `json:"h2"`
-	// PseudoPath and PseudoMethod stand for those of HTTP/2.
-	PseudoPath   string   `json:":path"`
-	PseudoMethod string   `json:":method"`
-	ContentType  string   `json:"content-type"`
-	OmitHost     bool     `json:"omit_host"`
-	Pipelined    []string `json:"pipelined"`
-	EarlyData    bool     `json:"early_data"`
-	Upgrade      string   `json:"requested_upgrade"`
-	Transport    string   `json:"transport"`
-	Atyp         string   `json:"atyp"`
+	// The pseudo-headers of HTTP/2, in the place of what the row says elsewhere.
+	PseudoPath      string   `json:":path"`
+	PseudoMethod    string   `json:":method"`
+	PseudoScheme    string   `json:":scheme"`
+	PseudoAuthority string   `json:":authority"`
+	ContentType     string   `json:"content-type"`
+	OmitHost        bool     `json:"omit_host"`
+	Pipelined       []string `json:"pipelined"`
+	EarlyData       bool     `json:"early_data"`
+	Upgrade         string   `json:"requested_upgrade"`
+	Transport       string   `json:"transport"`
+	Atyp            string   `json:"atyp"`
 
 	DNS         map[string][]string   `json:"dns"`
 	DNSSequence map[string][][]string `json:"dns_sequence"`
@@ -126,26 +130,68 @@ type Setup struct {
 // field asks for cannot be tried.
 func (s *Setup) Unknown() []string { return s.unknown }
 
+// Method is what the row asks for: a call by gRPC is a POST.
+func (r *Row) Method() string {
+	s := &r.Setup
+	switch {
+	case s.PseudoMethod != "":
+		return s.PseudoMethod
+	case s.Method != "":
+		return s.Method
+	case strings.HasPrefix(s.ContentType, "application/grpc"):
+		return "POST"
+	}
+	return "GET"
+}
+
+// Authority is the host that the row's request names.
+func (r *Row) Authority() string {
+	if r.Setup.PseudoAuthority != "" {
+		return r.Setup.PseudoAuthority
+	}
+	return r.Host
+}
+
+// spares is how a row asserts that an address sees nothing.
+var spares = regexp.MustCompile(`(?:must not reach|no connection to) ([0-9a-f.:]*[0-9a-f])`)
+
+// Spared is the address that must see nothing, whatever else comes of the row;
+// not valid: the row names none.
+func (r *Row) Spared() netip.Addr {
+	m := spares.FindStringSubmatch(r.Setup.Assert)
+	if m == nil {
+		return netip.Addr{}
+	}
+	a, err := netip.ParseAddr(m[1])
+	if err != nil {
+		return netip.Addr{}
+	}
+	return a
+}
+
 // HasDNS reports whether the row says what names lead to.
 func (s *Setup) HasDNS() bool {
 	return len(s.DNS)+len(s.DNSSequence)+len(s.CNAME) > 0 || s.DNSError != ""
 }
 
-// UnmarshalJSON reads a Setup, and notes what is unknown.
+// UnmarshalJSON reads a Setup, field by field, and notes what is unknown or of
+// another kind than is known: the rest of the file is still to be tried.
 func (s *Setup) UnmarshalJSON(b []byte) error {
 	type plain Setup
-	if err := json.Unmarshal(b, (*plain)(s)); err != nil {
-		return err
-	}
 	var all map[string]json.RawMessage
 	if err := json.Unmarshal(b, &all); err != nil {
 		return err
 	}
-	for k := range all {
-		one := json.NewDecoder(strings.NewReader(fmt.Sprintf("{%q:%s}", k, all[k])))
-		one.DisallowUnknownFields()
-		if err := one.Decode((*plain)(&Setup{})); err != nil {
+	for k, v := range all {
+		one := fmt.Appendf(nil, "{%q:%s}", k, v)
+		d := json.NewDecoder(bytes.NewReader(one))
+		d.DisallowUnknownFields()
+		if err := d.Decode((*plain)(&Setup{})); err != nil {
 			s.unknown = append(s.unknown, k)
+			continue
+		}
+		if err := json.Unmarshal(one, (*plain)(s)); err != nil {
+			return err
 		}
 	}
 	slices.Sort(s.unknown)

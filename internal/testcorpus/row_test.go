@@ -1,6 +1,7 @@
 package testcorpus
 
 import (
+	"encoding/json"
 	"slices"
 	"strings"
 	"testing"
@@ -54,12 +55,43 @@ func TestReadRefuses(t *testing.T) {
 			}
 		})
 	}
-	rows, err := Read(strings.NewReader(strings.Replace(good, `"source":""`, `"source":"","setup":{"method":"GET","odd":1}`, 1)))
-	if err != nil {
+}
+
+// TestSetupIsReadFieldByField: what is unknown, or of another kind than is
+// known, is noted, and the rest is read.
+func TestSetupIsReadFieldByField(t *testing.T) {
+	t.Parallel()
+	var s Setup
+	if err := json.Unmarshal([]byte(`{"method":"GET","odd":1,"ech":"outer","cname":["a","b"],"ttl":0,":authority":"a.example"}`), &s); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]string{"odd"}, rows[0].Setup.Unknown()); diff != "" {
+	if diff := cmp.Diff([]string{"cname", "ech", "odd"}, s.Unknown()); diff != "" {
 		t.Errorf("unknown (-want +got):\n%s", diff)
+	}
+	if s.Method != "GET" || s.TTL == nil || s.PseudoAuthority != "a.example" || s.ECH || s.CNAME != nil {
+		t.Errorf("read %+v", s)
+	}
+}
+
+// TestSentences: each is understood, however it is put.
+func TestSentences(t *testing.T) {
+	t.Parallel()
+	for _, s := range []string{
+		"allow host a.example ports 80 and 443", "allow host a.example on ports 80, 443 and 8443 only", "allow hosts a.example, b.example and c.example port 443",
+		"allow any public host, any port", "allow any public IP literal port 443", "allow any public host or IP literal; deny hosts a.example and b.example",
+		"allow any public host; deny host *.a.example port 25 (deny wins)", "default deny", "empty allow-list", "no TLS inspection; allow host a.example port 443",
+		"transparent capture, SNI passthrough, allow SNI a.example and b.example", "transparent capture; allow http a.example:8080; deny path /admin on a.example",
+		"pods may reach only the gateway and its resolver; DNS mediated by the gateway; allow host a.example",
+		"TLS inspection on; allow GET,HEAD https://a.example/x/* only; and allow PUT https://a.example/y/*", "TLS inspection on; allow wss://a.example/ws",
+		"TLS inspection on; allow gRPC method /pkg.Svc/Get on rpc.example", "TLS inspection on; allow GET https://a.example/x; body limit 64 KiB; 500 KB up per minute per agent",
+		"TLS inspection on; allow GET,HEAD on a.example (layout) for packages left-pad and react; 12-hour minimum age",
+		"TLS inspection on; allow GET https://a.example/x/*; large file redirects to b.example and c.example permitted, no credential",
+		"allow any host in fd12:3456::/32 declared by the operator, port 443", "allow any public host; operator declared range 10.1.0.0/16 ports 80,443",
+		"as before, operator declared NAT64 prefix 64:ff9b::/96 in use", "allow host a.example; SOCKS5 listener", "allow host a.example; ECH policy permissive",
+	} {
+		if r := ParseRules(s); len(r.Unknown) > 0 {
+			t.Errorf("%s: nobody understands %q", s, r.Unknown)
+		}
 	}
 }
 
@@ -71,6 +103,13 @@ func TestParseRules(t *testing.T) {
 		},
 		"TLS inspection on; allow GET,HEAD https://a.example:8443/x/* only": {
 			Inspect: true, Allow: []Grant{{Names: []string{"a.example"}, Ports: []uint16{8443}, Secure: true, Methods: []string{"GET", "HEAD"}, Paths: []string{"/x/**"}}},
+		},
+		"TLS inspection on; allow POST https://a.example/up; 5 MB up per day per agent; 2-day minimum age": {
+			Inspect: true, Allow: []Grant{{Names: []string{"a.example"}, Ports: []uint16{443}, Secure: true, Methods: []string{"POST"}, Paths: []string{"/up"}}},
+			UploadBytes: 5 << 20, Window: "24h", MinimumAge: "48h",
+		},
+		"allow host A.Example. ports 80 and 443; deny hosts b.example, c.example port 25": {
+			Allow: []Grant{{Names: []string{"a.example"}, Ports: []uint16{80, 443}}}, Deny: []Grant{{Names: []string{"b.example", "c.example"}, Ports: []uint16{25}}},
 		},
 		"allow hosts a.example and b.example any port": {Allow: []Grant{{Names: []string{"a.example", "b.example"}}}},
 		"forbid everything":                            {Unknown: []string{"forbid everything"}},

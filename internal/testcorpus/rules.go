@@ -23,13 +23,17 @@ type Rules struct {
 	Hosts  []Host
 	// EncodedSlash: a path may hold one.
 	EncodedSlash bool
-	// Registry is the host of a registry of JavaScript packages, MinimumAge what
-	// a release must have.
+	// Registry is the host of a registry of JavaScript packages, Packages those
+	// that may be fetched, none: any; MinimumAge what a release must have.
 	Registry   string
+	Packages   []string
 	MinimumAge string
-	// HeadBytes and UploadBytes bound a request without its body, and what an
-	// agent sends in an hour; 0: nothing does.
-	HeadBytes, UploadBytes int64
+	// Keyed is a host towards which the gateway puts a credential of its own on.
+	Keyed string
+	// HeadBytes, BodyBytes and UploadBytes bound a request without its body, the
+	// body, and what an agent sends in the Window; 0: nothing does.
+	HeadBytes, BodyBytes, UploadBytes int64
+	Window                            string
 	// Wants are clauses that ask for more than who may go where.
 	Wants []string
 	// Unknown are clauses that nobody here understands.
@@ -57,8 +61,10 @@ type Grant struct {
 
 const (
 	reHost  = `([^\s,;:/]+)`
-	rePorts = `(?:,? (any port|ports? [0-9,]+))?`
+	reHosts = `([^\s,;:/]+(?:(?:,? and |, ?)[^\s,;:/]+)*)`
+	rePorts = `(?:,?(?: on)? (any port|ports? [0-9]+(?:(?:,? and |, ?)[0-9]+)*)(?: only)?)?`
 	rePort  = `(?::([0-9]+))?`
+	reSize  = `([0-9]+) ?([KMG]i?B|bytes)`
 )
 
 // clause is one kind of clause, and what it says of m.
@@ -68,7 +74,7 @@ type clause struct {
 }
 
 func on(re string, say func(r *Rules, m []string)) clause {
-	return clause{regexp.MustCompile(`^(?:also )?` + re + `$`), say}
+	return clause{regexp.MustCompile(`^(?:also |and |as before, )*` + re + `$`), say}
 }
 
 // clauses are all that are understood; the first that fits counts.
@@ -79,12 +85,12 @@ func clauses() []clause {
 func waysIn() []clause {
 	return []clause{
 		on(`TLS inspection on`, func(r *Rules, _ []string) { r.Inspect = true }),
-		on(`passthrough`, func(*Rules, []string) {}),
-		on(`transparent capture(?:, SNI passthrough|)(?:, allow SNI `+reHost+`)?(?:, allow http `+reHost+`)?`, func(r *Rules, m []string) {
+		on(`(?:(?:TLS |SNI )?passthrough|(?:no TLS inspection|TLS inspection off))`, func(*Rules, []string) {}),
+		on(`transparent capture(?:, SNI passthrough|)(?:, allow SNI `+reHosts+`)?(?:, allow http `+reHosts+`)?`, func(r *Rules, m []string) {
 			r.Capture = true
 			for i, port := range []uint16{443, 80} {
 				if m[i+1] != "" {
-					r.allow(Grant{Names: []string{m[i+1]}, Ports: []uint16{port}})
+					r.allow(Grant{Names: names(m[i+1]), Ports: []uint16{port}})
 				}
 			}
 		}),
@@ -92,20 +98,20 @@ func waysIn() []clause {
 			r.Capture = true
 			r.Wants = append(r.Wants, "pinning to the original destination")
 		}),
-		on(`pods may (?:reach only|only reach) the gateway(?:'s resolver)?`, func(r *Rules, _ []string) { r.Steered = true }),
+		on(`pods may (?:reach only|only reach) the gateway(?:'s resolver| and its resolver)?`, func(r *Rules, _ []string) { r.Steered = true }),
 		on(`DNS mediated by the gateway`, func(r *Rules, _ []string) { r.Mediated = true }),
 	}
 }
 
 func grants() []clause {
 	return []clause{
-		on(`allow any public [hH]ost(?: or IP literal)?(?: by name)?`+rePorts, func(r *Rules, m []string) {
+		on(`allow any public (?:[hH]ost(?: or IP literal)?(?: by name)?|IP literal)`+rePorts, func(r *Rules, m []string) {
 			r.allow(Grant{Names: []string{"*"}, Ports: ports(m[1], 80, 443)})
 		}),
 		on(`allow hosts? (.+?)`+rePorts+`(?: at the time of opening)?`, func(r *Rules, m []string) {
 			r.allow(Grant{Names: names(m[1]), Ports: ports(m[2], 443)})
 		}),
-		on(`allow SNI `+reHost, func(r *Rules, m []string) { r.allow(Grant{Names: names(m[1]), Ports: []uint16{443}}) }),
+		on(`allow SNI `+reHosts, func(r *Rules, m []string) { r.allow(Grant{Names: names(m[1]), Ports: []uint16{443}}) }),
 		on(`allow https `+reHost+rePort+`(?:, all paths)?`, func(r *Rules, m []string) {
 			r.allow(Grant{Names: names(m[1]), Ports: ports(m[2], 443), Secure: true})
 		}),
@@ -115,13 +121,13 @@ func grants() []clause {
 		on(`allow http`, func(r *Rules, _ []string) {
 			r.allow(Grant{Names: []string{"*"}, Ports: []uint16{80}, RequestOnly: true})
 		}),
-		on(`allow http `+reHost, func(r *Rules, m []string) {
-			r.allow(Grant{Names: names(m[1]), Ports: []uint16{80}, RequestOnly: true})
+		on(`allow http `+reHosts+rePort, func(r *Rules, m []string) {
+			r.allow(Grant{Names: names(m[1]), Ports: ports(m[2], 80), RequestOnly: true})
 		}),
 		on(`allow `+reHost+rePort, func(r *Rules, m []string) {
 			r.allow(Grant{Names: names(m[1]), Ports: ports(m[2], 80, 443)})
 		}),
-		on(`allow-list present but empty`, func(*Rules, []string) {}),
+		on(`(?:allow-list present but empty|no allow rule|empty allow-list|default deny)`, func(*Rules, []string) {}),
 	}
 }
 
@@ -130,17 +136,21 @@ const reMethods = `(?:((?:[A-Z]+,)*[A-Z]+) )?`
 // pages are clauses about what is inside TLS.
 func pages() []clause {
 	return []clause{
-		on(`allow (?:websocket )?`+reMethods+`https://`+reHost+rePort+`(/\S*?)?(?: only)?(, encoded slash permitted)?( by digest| read and git-upload-pack)?`+
-			`(?: written as \S+)?(?: for model \S+ only ?, body limit .*| with the gateway's credential.*)?`, page),
-		on(`allow `+reMethods+`on `+reHost+` for any package`, func(r *Rules, m []string) {
-			r.Registry = m[2]
+		on(`allow (?:websocket )?`+reMethods+`(?:https|wss)://`+reHost+rePort+`(/\S*?)?(?: only)?(, encoded slash permitted)?( by digest| read and git-upload-pack)?`+
+			`(?: written as \S+)?(?: for model \S+ only ?, body limit .*)?( with the gateway's credential.*)?`, page),
+		on(`allow `+reMethods+`on `+reHost+` for (?:any package|packages? `+reHosts+`)`, func(r *Rules, m []string) {
+			r.Registry, r.Packages = m[2], list(strings.ReplaceAll(strings.ReplaceAll(m[3], " and ", ","), ", ", ","))
 			r.allow(Grant{Names: names(m[2]), Ports: []uint16{443}, Secure: true, Methods: list(m[1])})
 		}),
-		on(`blob redirects to `+reHost+` permitted, no credential`, func(r *Rules, m []string) {
+		on(`(?:large )?(?:blob|file)s? redirects? to `+reHosts+` (?:permitted|allowed)(?:, (?:no|without the) credential)?`, func(r *Rules, m []string) {
 			r.allow(Grant{Names: names(m[1]), Ports: []uint16{443}, Secure: true, Methods: []string{"GET", "HEAD"}})
 		}),
-		on(`allow gRPC method (/\S+)`, func(r *Rules, m []string) {
-			r.allow(Grant{Names: []string{"allowed.example"}, Ports: []uint16{443}, Secure: true, Methods: []string{"POST"}, Paths: []string{m[1]}})
+		on(`allow gRPC methods? (/\S+)(?: on `+reHost+`)?`, func(r *Rules, m []string) {
+			at := []string{"allowed.example"}
+			if m[2] != "" {
+				at = names(m[2])
+			}
+			r.allow(Grant{Names: at, Ports: []uint16{443}, Secure: true, Methods: []string{"POST"}, Paths: list(m[1])})
 		}),
 		on(`allow MCP tools/call name (\S+) on `+reHost, func(r *Rules, m []string) { r.Wants = append(r.Wants, "an MCP server") }),
 	}
@@ -151,6 +161,9 @@ func pages() []clause {
 func page(r *Rules, m []string) {
 	g := Grant{Names: names(m[2]), Ports: ports(m[3], 443), Secure: true, Methods: list(m[1]), Paths: []string{below(m[4])}}
 	r.EncodedSlash = r.EncodedSlash || m[5] != ""
+	if m[7] != "" {
+		r.Keyed = m[2]
+	}
 	base := strings.TrimSuffix(m[4], "/*")
 	switch m[6] {
 	case " by digest":
@@ -178,10 +191,12 @@ func denials() []clause {
 		on(`deny host:port `+reHost+`:([0-9]+)`, func(r *Rules, m []string) {
 			r.Deny = append(r.Deny, Grant{Names: names(m[1]), Ports: ports(m[2])})
 		}),
-		on(`deny path (\S+) on host `+reHost, func(r *Rules, m []string) {
+		on(`deny path (\S+) on (?:host )?`+reHost, func(r *Rules, m []string) {
 			r.Deny = append(r.Deny, Grant{Names: names(m[2]), Ports: []uint16{80}, Paths: []string{m[1]}, RequestOnly: true})
 		}),
-		on(`deny (?:host )?`+reHost, func(r *Rules, m []string) { r.Deny = append(r.Deny, Grant{Names: names(m[1])}) }),
+		on(`deny (?:hosts? |SNI )?`+reHosts+rePorts+`(?:, deny wins)?`, func(r *Rules, m []string) {
+			r.Deny = append(r.Deny, Grant{Names: names(m[1]), Ports: ports(m[2])})
+		}),
 	}
 }
 
@@ -196,16 +211,16 @@ func openings() []clause {
 		r.Inside = append(r.Inside, p)
 	}
 	return []clause{
-		on(`allow any host in (\S+) declared by the operator, any port`, func(r *Rules, m []string) {
+		on(`allow any host in (\S+?) declared by the operator`+rePorts, func(r *Rules, m []string) {
 			open(r, m[1])
-			r.allow(Grant{Names: []string{"*"}})
+			r.allow(Grant{Names: []string{"*"}, Ports: ports(m[2])})
 		}),
-		on(`operator allows (\S+) port [0-9]+`, func(r *Rules, m []string) { open(r, m[1]) }),
+		on(`operator (?:allows|declared|opened) (?:range )?(\S+?)`+rePorts, func(r *Rules, m []string) { open(r, m[1]) }),
 		on(`operator wrote allow range (\S+)`, func(r *Rules, m []string) {
 			open(r, m[1])
 			r.allow(Grant{Names: []string{"*"}})
 		}),
-		on(`as before, operator declared NAT64 prefix (\S+) in use`, func(r *Rules, m []string) {
+		on(`operator declared NAT64 prefix (\S+) in use`, func(r *Rules, m []string) {
 			open(r, m[1])
 			r.allow(Grant{Names: []string{"*"}, Ports: []uint16{80, 443}})
 		}),
@@ -230,12 +245,18 @@ func wishes() []clause {
 		on(`checksum database required`, func(*Rules, []string) {}),
 		on(`encoded slash permitted`, func(r *Rules, _ []string) { r.EncodedSlash = true }),
 		on(`agent limits as in setup`, wants),
-		on(`ECH policy strict`, wants),
+		on(`ECH policy \S+`, wants),
+		on(`SOCKS5 listener`, wants),
 		on(`egress goes through a corporate parent proxy`, wants),
-		on(`request header limit ([0-9]+) KiB`, func(r *Rules, m []string) { r.HeadBytes = number(m[1]) << 10 }),
-		on(`([0-9]+) MB up per hour per agent`, func(r *Rules, m []string) { r.UploadBytes = number(m[1]) << 20 }),
+		on(`request (?:header|head) limit `+reSize, func(r *Rules, m []string) { r.HeadBytes = size(m[1], m[2]) }),
+		on(`(?:request )?body limit `+reSize, func(r *Rules, m []string) { r.BodyBytes = size(m[1], m[2]) }),
+		on(reSize+` up per (hour|day|minute) per agent`, func(r *Rules, m []string) {
+			r.UploadBytes, r.Window = size(m[1], m[2]), map[string]string{"hour": "1h", "day": "24h", "minute": "1m"}[m[3]]
+		}),
 		on(`credential injected`, wants),
-		on(`([0-9]+)-day minimum age`, func(r *Rules, m []string) { r.MinimumAge = strconv.FormatInt(24*number(m[1]), 10) + "h" }),
+		on(`([0-9]+)-(day|hour) minimum age`, func(r *Rules, m []string) {
+			r.MinimumAge = strconv.FormatInt(map[string]int64{"day": 24, "hour": 1}[m[2]]*number(m[1]), 10) + "h"
+		}),
 		on(`lock file hash required`, wants),
 		on(`provenance required`, wants),
 	}
@@ -269,14 +290,15 @@ func (g *grammar) parse(sentence string) Rules {
 	return r
 }
 
-// names reads A and B, and C in another script as operators may write it.
+// names reads A and B, and C in another script, in capitals or with a dot behind
+// it, as operators may write it.
 func names(s string) []string {
 	var out []string
 	for _, n := range strings.FieldsFunc(strings.ReplaceAll(s, " and ", ","), func(c rune) bool { return c == ',' || c == ' ' }) {
 		if a, err := idna.ToASCII(n); err == nil {
 			n = a
 		}
-		out = append(out, n)
+		out = append(out, strings.TrimSuffix(strings.ToLower(n), "."))
 	}
 	return out
 }
@@ -290,7 +312,7 @@ func ports(s string, others ...uint16) []uint16 {
 		return others
 	}
 	var out []uint16
-	for f := range strings.SplitSeq(s[strings.LastIndexByte(s, ' ')+1:], ",") {
+	for _, f := range strings.FieldsFunc(s, func(c rune) bool { return c < '0' || c > '9' }) {
 		n, err := strconv.ParseUint(f, 10, 16)
 		if err != nil {
 			continue
@@ -307,6 +329,11 @@ func number(s string) int64 {
 		return 0
 	}
 	return n
+}
+
+// size is so many bytes, in units as people write them: MB and MiB are one.
+func size(n, unit string) int64 {
+	return number(n) << map[byte]int{'K': 10, 'M': 20, 'G': 30}[unit[0]]
 }
 
 func list(s string) []string {

@@ -84,10 +84,10 @@ func (r *Row) unitConnect() (string, error) {
 			return "", refusal(refusedSNI)
 		}
 	}
-	if r.Host == "" {
+	if r.Authority() == "" {
 		return d.String(), nil
 	}
-	switch h, err := egress.ParseHost(r.Host, 443); {
+	switch h, err := egress.ParseHost(r.Authority(), 443); {
 	case err != nil:
 		return "", err
 	case h != d:
@@ -98,14 +98,11 @@ func (r *Row) unitConnect() (string, error) {
 
 // withPath reads what a request does at a destination.
 func (r *Row) withPath(d egress.Destination, path string) (string, error) {
-	s := &r.Setup
-	for _, m := range []string{s.Method, s.PseudoMethod} {
-		if m != "" && !egress.PlainMethod(m) {
-			return "", refusal(refusedMethod)
-		}
+	if !egress.PlainMethod(r.Method()) {
+		return "", refusal(refusedMethod)
 	}
-	if s.PseudoPath != "" {
-		path = s.PseudoPath
+	if r.Setup.PseudoPath != "" {
+		path = r.Setup.PseudoPath
 	}
 	if path == "" || path == "(tunnel)" {
 		return d.String(), nil
