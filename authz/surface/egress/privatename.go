@@ -50,7 +50,9 @@ func ClassifyName(name string) NameClass {
 		return NameLocal
 	case "localhost", "localdomain", "internal":
 		return NameLocal
-	case "svc":
+	case "svc", "default", "kube-system", "kube-public", "kube-node-lease":
+		// SERVICE.NAMESPACE, of the namespaces that every cluster has: search
+		// lists complete it.
 		return NameCluster
 	case "arpa": // RFC 3172: infrastructure, home.arpa (RFC 8375) among it
 		return NameSpecial

@@ -17,6 +17,7 @@ func TestClassifyName(t *testing.T) {
 		"router": egress.NameSingle, "metadata": egress.NameSingle, "kubernetes": egress.NameSingle, "com": egress.NameSingle,
 		"nas.home.arpa": egress.NameSpecial, "ipv4only.arpa": egress.NameSpecial, "1.0.0.127.in-addr.arpa": egress.NameSpecial,
 		"x.test": egress.NameSpecial, "x.invalid": egress.NameSpecial, "abc.onion": egress.NameSpecial, "x.alt": egress.NameSpecial,
+		"kubernetes.default": egress.NameCluster, "kube-dns.kube-system": egress.NameCluster, "default.example": egress.NamePublic,
 		"kubernetes.default.svc": egress.NameCluster, "a.b.svc.cluster.local": egress.NameCluster, "cluster.local": egress.NameCluster,
 		"metadata.google.internal": egress.NameMetadata, "x.metadata.google.internal": egress.NameMetadata,
 		"metadata.goog": egress.NameMetadata, "metadata.tencentyun.com": egress.NameMetadata, "metadata.platformequinix.com": egress.NameMetadata,
