@@ -17,10 +17,8 @@ type client struct {
 	// tells find, in what it prints when it is refused, the words that say why:
 	// the first that finds any.
 	tells []string
-	// slow is one that takes long to start: it is not tried with a token that has
-	// expired, whose answer is the one for which there is no rule, to the byte that
-	// clients look at. uncut is one that is not tried half-way either.
-	slow, uncut bool
+	// uncut is one that takes long to start: it is not tried half-way.
+	uncut bool
 }
 
 const (
@@ -38,14 +36,14 @@ func clients() []client {
 		{name: "go", version: "go version", shows: "go: added example.com/hello v1.0.0\n", tells: []string{`Get "[^"\n]*": [^\n]*`, `reading https:[^\n]*`, `unexpected EOF|connection reset[^\n]*`, `go: [^\n]*`}},
 		{name: "cargo", version: "cargo --version", shows: "Downloaded hello v1.0.0", tells: []string{`\[[0-9]+\] [^\n]*`, `error: [^\n]*`}},
 		{name: "urllib", version: "python3 --version", shows: text, tells: []string{tunnel, `[A-Za-z.]+(?:Error|Read): [^\n]*`}},
-		{name: "pip", version: "python3 -m pip --version", shows: hello, tells: []string{tunnel, `ERROR: No matching [^\n]*`, `ERROR: [^\n]*`}, slow: true},
+		{name: "pip", version: "python3 -m pip --version", shows: hello, tells: []string{tunnel, `ERROR: No matching [^\n]*`, `ERROR: [^\n]*`}},
 		{
 			name: "requests", version: "python3 -c 'import requests; print(requests.__version__)'", shows: text,
 			tells: []string{tunnel, `requests\.[A-Za-z.]+: [^\n]*`},
 		},
 		{
 			name: "httpx", version: "python3 -c 'import httpx; print(httpx.__version__)'", shows: text,
-			tells: []string{`httpx\.[A-Za-z.]+: [^\n]*`}, slow: true,
+			tells: []string{`httpx\.[A-Za-z.]+: [^\n]*`},
 		},
 		{
 			name: "fetch", version: node, shows: text, tells: []string{`Proxy response [^\n]*`, `[A-Za-z.]*Error: [^\n]*`},
@@ -57,15 +55,15 @@ func clients() []client {
 		},
 		{
 			name: "npm", version: "npm --version", needs: []string{node}, shows: hello,
-			tells: []string{`npm (?:ERR!|error) [0-9]{3} [^\n]*`, `npm (?:ERR!|error) [^\n]*`}, slow: true, uncut: true,
+			tells: []string{`npm (?:ERR!|error) [0-9]{3} [^\n]*`, `npm (?:ERR!|error) [^\n]*`}, uncut: true,
 		},
 		{
 			name: "chromium", version: "chromium --version --no-sandbox", needs: []string{node, "command -v certutil"}, shows: text,
-			tells: []string{`net::[A-Z_]+`}, slow: true, uncut: true,
+			tells: []string{`net::[A-Z_]+`}, uncut: true,
 		},
 		{
 			name: "java", version: "java -version", needs: []string{"java --list-modules | grep -q jdk.compiler", "command -v keytool"}, shows: text,
-			tells: []string{`Exception: [^\n]*`}, slow: true, uncut: true,
+			tells: []string{`Exception: [^\n]*`}, uncut: true,
 		},
 	}
 }
