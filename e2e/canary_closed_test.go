@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -16,6 +17,7 @@ import (
 	procv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/ext_proc/v3"
 
 	"github.com/hopgate/hopgate/authz/audit"
+	"github.com/hopgate/hopgate/authz/canary"
 	"github.com/hopgate/hopgate/cmd/hopgate/laptop"
 	"github.com/hopgate/hopgate/gateway/api/wire"
 	"github.com/hopgate/hopgate/internal/testenv"
@@ -103,6 +105,42 @@ func TestClosedUntilProven(t *testing.T) {
 	}
 }
 
+// TestEachCanaryCloses: whatever is not as it should be of what is metered, of
+// first flights and of what is captured, nothing is let through for that.
+func TestEachCanaryCloses(t *testing.T) {
+	t.Parallel()
+	u := newUpstream(t, said("page"))
+	g := testgateway.Run(t, map[string]string{
+		"gateway.yaml": testgateway.Listeners + config() + service("page", u.port(), plain, "/page"),
+		"policy.yaml":  policy("all", allow("all", "{type: HTTP, http: [{paths: ['/page/**']}]}")),
+	})
+	for _, tt := range []struct {
+		resource string
+		change   change
+		canary   string
+	}{
+		{"meter", mistaken(wire.MeterYes, "oui"), canary.Meter},
+		{"hopgate/tunnel/guard", without("envoy.filters.network.ext_proc"), canary.Flight},
+		{"authz.capture-tls", unasked, canary.Refused},
+	} {
+		if _, err := g.XDS().Set(resources(t, g, tt.resource, tt.change)); err != nil {
+			t.Fatal(err)
+		}
+		restart(t, g)
+		told(t, g, tt.canary+": ")
+		testenv.Wait(t, "the port to be open", func() bool { return serves(g.HTTP) })
+		get(t, g, "/page/x", g.Token(txn("early"))).want(t, 503, "not_ready")
+		if g.Ready() {
+			t.Errorf("it is ready, and %s is not proven", tt.canary)
+		}
+		if _, err := g.XDS().Set(resources(t, g, "", nil)); err != nil {
+			t.Fatal(err)
+		}
+		testenv.Wait(t, "it to be ready", g.Ready)
+		becomes(t, g, "/page/x", 200)
+	}
+}
+
 // restart kills Envoy, and waits for another.
 func restart(t *testing.T, g *testgateway.Gateway) {
 	t.Helper()
@@ -149,12 +187,36 @@ func TestCanariesLeaveNoTrace(t *testing.T) {
 		t.Errorf("decisions are counted:\n%s", metrics)
 	}
 	dir := filepath.Dir(g.Socket())
-	for _, n := range []string{wire.CanaryRoutes, wire.CanaryProxy} {
+	for _, n := range wire.CanaryListeners() {
 		st, err := os.Stat(wire.CanarySocket(dir, n))
 		if err != nil || st.Mode().Perm() != 0o600 {
 			t.Errorf("the socket of %s: %v, %v", n, st, err)
 		}
-		stranger(t, wire.CanarySocket(dir, n), g.Token())
+		if n != wire.CanaryTLS {
+			stranger(t, wire.CanarySocket(dir, n), g.Token())
+		}
+	}
+	strangersTLS(t, wire.CanarySocket(dir, wire.CanaryTLS))
+}
+
+// strangersTLS enters where canaries of captured TLS do, with a name that has
+// another secret.
+func strangersTLS(t *testing.T, socket string) {
+	t.Helper()
+	c, err := net.Dial("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	name := wire.CanaryServerName("0123456789", "name", wire.CanaryHost(wire.CanarySecure, wire.ModeHosts))
+	if _, err := io.WriteString(c, "PROXY TCP4 192.0.2.1 192.0.2.1 1 80\r\n"+clientHello(name)); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.SetReadDeadline(time.Now().Add(patience)); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := io.ReadAll(c); len(got) > 0 || errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("answered % x, %v", got, err)
 	}
 }
 

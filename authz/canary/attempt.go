@@ -19,7 +19,7 @@ type attempt struct {
 	secret string
 
 	mu   sync.Mutex
-	hops map[string]leash.ID // guarded by mu; by nameOf
+	hops map[string]Question // guarded by mu; by nameOf
 }
 
 func newAttempt(rand io.Reader) (*attempt, error) {
@@ -27,7 +27,7 @@ func newAttempt(rand io.Reader) (*attempt, error) {
 	if _, err := io.ReadFull(rand, raw[:]); err != nil {
 		return nil, fmt.Errorf("draw secret: %w", err)
 	}
-	return &attempt{secret: hex.EncodeToString(raw[:]), hops: map[string]leash.ID{}}, nil
+	return &attempt{secret: hex.EncodeToString(raw[:]), hops: map[string]Question{}}, nil
 }
 
 // Question is a hop that carries an attempt's secret.
@@ -38,8 +38,11 @@ type Question struct {
 	Listener string
 	// Connect is true of a tunnel.
 	Connect bool
-	// Host and Path are where it goes; a path of a tunnel is empty.
+	// Host and Path are where it goes; a path of a tunnel is empty, and of one
+	// that is made of captured TLS it is what that is for.
 	Host, Path string
+	// Source is where captured TLS came from, as Envoy says.
+	Source string
 }
 
 // Plan is how a canary goes on.
@@ -49,6 +52,10 @@ type Plan struct {
 	Hold string
 	// Mode and Cluster lead it to its destination.
 	Mode, Cluster string
+	// Upload is how many bytes of its body may pass; 0: nobody counts them.
+	Upload int64
+	// Mute: nobody answers to what the TLS in it begins with.
+	Mute bool
 }
 
 // Owns reports whether a request is a canary: it carries the secret of the
@@ -64,6 +71,8 @@ const (
 	pathCut      = "/" + Cut
 	pathRelay    = "/" + Relay
 	pathName     = "/name"
+	pathMeter    = "/" + Meter
+	pathRefused  = "/" + Refused
 )
 
 // Lives of canaries. The deadline is the shortest that a slow machine does not
@@ -86,24 +95,28 @@ func (p *Prover) Plan(q Question) (Plan, bool) {
 		out.Mode = strings.TrimSuffix(mode, wire.InspectSuffix)
 	}
 	switch {
-	case q.Connect && q.Listener == wire.CanaryProxy, q.Path == pathCut, q.Path == pathName:
-	case q.Connect:
+	case q.Connect && q.Listener == wire.CanaryProxy:
+		out.Mute = destination == wire.CanaryNever
+	case q.Connect != (q.Listener == wire.CanaryTLS), destination == wire.CanaryNever:
 		return Plan{}, false
+	case q.Path == pathCut, q.Path == pathName:
 	case q.Path == pathDeadline:
 		// Nothing but Envoy's own timer ends it.
 		out.Life, out.Hold = shortLife, wire.HoldNone
-	case q.Path == pathRelay:
+	case q.Path == pathRelay && !q.Connect:
 		out.Hold = wire.HoldRelay
+	case q.Path == pathMeter:
+		out.Upload = meterRoom
 	default:
 		return Plan{}, false
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.hops[nameOf(q.Listener, mode, q.Path)] = q.ID
+	a.hops[nameOf(q.Listener, mode, q.Path)] = q
 	return out, true
 }
 
-// nameOf names a hop of an attempt that is to be cut.
+// nameOf names a hop of an attempt.
 func nameOf(listener, mode, path string) string {
 	return strings.Join([]string{listener, mode, path}, " ")
 }
@@ -111,8 +124,16 @@ func nameOf(listener, mode, path string) string {
 func (a *attempt) hop(listener, mode, path string) (leash.ID, bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	id, ok := a.hops[nameOf(listener, mode, path)]
-	return id, ok
+	q, ok := a.hops[nameOf(listener, mode, path)]
+	return q.ID, ok
+}
+
+// source is where captured TLS came from; false: nobody has decided it.
+func (a *attempt) source(path string) (string, bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	q, ok := a.hops[nameOf(wire.CanaryTLS, wire.ModeHosts, path)]
+	return q.Source, ok
 }
 
 // try proves everything once.
@@ -133,18 +154,23 @@ func (p *Prover) try(ctx context.Context) Verdict {
 
 // proofs are all made at once.
 func (p *Prover) proofs(ctx context.Context, a *attempt) []Failure {
-	ctx, cancel := context.WithTimeout(ctx, p.cfg.Patience)
-	defer cancel()
 	ways := p.ways(a)
 	f := &findings{}
+	strays := p.strays(ctx)
+	ctx, cancel := context.WithTimeout(ctx, p.cfg.Patience)
+	defer cancel()
 	var wg sync.WaitGroup
 	for _, w := range ways {
 		wg.Go(func() { f.add(Deadline, w.String(), p.deadline(ctx, w)) })
 		wg.Go(func() { f.add(Cut, w.String(), p.cut(ctx, a, w)) })
 		wg.Go(func() { f.add(Relay, w.String(), p.relay(ctx, a, w)) })
+		wg.Go(func() { f.add(Meter, w.String(), p.meter(ctx, w)) })
 	}
 	wg.Go(func() { p.tunnels(ctx, a, f) })
+	wg.Go(func() { p.flights(ctx, a, f) })
+	wg.Go(func() { p.captured(ctx, a, f) })
 	wg.Wait()
+	f.add(Flight, "all", strays())
 	for _, w := range ways {
 		w.close()
 	}

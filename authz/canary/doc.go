@@ -2,9 +2,10 @@
 // leash fails silently when configuration is wrong: a header that is stripped
 // in the wrong place switches every deadline off, a matcher that does not fit
 // every hold, filter state of the wrong kind hands tunnels each other's
-// targets, and all hops still get their answers. So hopgate sends hops of its
-// own through each Envoy that starts, by listeners of the shapes that serve
-// (gateway/api/wire, xds/envoy), and looks at their ends.
+// targets, a meter that is skipped lets everything pass, and all hops still get
+// their answers. So hopgate sends hops of its own through each Envoy that starts,
+// by listeners of the shapes that serve (gateway/api/wire, xds/envoy), and looks
+// at their ends.
 //
 // In come the starts of Envoys and questions about hops that may be canaries;
 // out goes whether the Envoy is proven, and what was seen where it is not.

@@ -27,6 +27,16 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // faults are what is wrong with a fake Envoy.
 type faults struct {
 	noDeadline, noCut, noHold, noWord, dirtyEnd, mixed, refuses, orderly bool
+	// noMeter: nobody counts what is sent. leaks: what is too much passes, and is cut.
+	noMeter, leaks bool
+	// unread: nobody reads what TLS begins with. unheard: without the reader's
+	// word it passes. early: what is dialled is dialled before that.
+	unread, unheard, early bool
+	// silent: captured TLS is refused without a word. open: it is let go where
+	// it was refused.
+	silent, open bool
+	// elsewhere: it is taken to come from somewhere else.
+	elsewhere bool
 }
 
 // fakeEnvoy does to canaries what Envoy and its guard do, or what they do when
@@ -40,7 +50,7 @@ type fakeEnvoy struct {
 	cuts map[leash.ID]chan struct{} // guarded by mu
 	ids  byte                       // guarded by mu
 
-	servers []*http.Server
+	servers []io.Closer // guarded by mu; what ends with it
 	wg      sync.WaitGroup
 }
 
@@ -77,10 +87,14 @@ func newRig(t *testing.T, change ...func(*Config)) *rig {
 func (e *fakeEnvoy) start(dir string, f faults) {
 	e.t.Helper()
 	e.faults.Store(&f)
-	for _, n := range []string{wire.CanaryRoutes, wire.CanaryProxy} {
+	for _, n := range wire.CanaryListeners() {
 		l, err := net.Listen("unix", wire.CanarySocket(dir, n))
 		if err != nil {
 			e.t.Fatal(err)
+		}
+		if n == wire.CanaryTLS {
+			e.capture(l)
+			continue
 		}
 		e.serve(l, n, "")
 	}
@@ -144,14 +158,14 @@ func (e *fakeEnvoy) handle(w http.ResponseWriter, r *http.Request, listener, ins
 		w.WriteHeader(http.StatusMisdirectedRequest)
 		_, _ = io.WriteString(w, `{"code":"target_mismatch"}`)
 	case r.Method == http.MethodConnect:
-		e.tunnel(w, r, host)
+		e.tunnel(w, r, host, plan)
 	default:
 		e.forward(w, r, plan, cut)
 	}
 }
 
 // tunnel answers what comes in it itself.
-func (e *fakeEnvoy) tunnel(w http.ResponseWriter, r *http.Request, host string) {
+func (e *fakeEnvoy) tunnel(w http.ResponseWriter, r *http.Request, host string, p Plan) {
 	if e.faults.Load().mixed {
 		host = strings.Replace(host, wire.CanaryOne+".", wire.CanaryTwo+".", 1)
 	}
@@ -159,6 +173,10 @@ func (e *fakeEnvoy) tunnel(w http.ResponseWriter, r *http.Request, host string) 
 		c := &streamConn{w: w, r: r.Body, done: make(chan struct{})}
 		w.WriteHeader(http.StatusOK)
 		_ = http.NewResponseController(w).Flush()
+		if destination, _, _ := wire.ParseCanaryHost(host); destination == wire.CanarySecure || destination == wire.CanaryNever {
+			e.flight(c, p)
+			return
+		}
 		e.serve(&oneConn{conn: c, done: make(chan struct{})}, "", host)
 		<-c.done // nothing is written when this has returned
 		return
@@ -181,11 +199,16 @@ func (e *fakeEnvoy) forward(w http.ResponseWriter, r *http.Request, p Plan, cut 
 	}}
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, r.Method, "http://destination"+r.URL.Path, nil)
+	if p.Upload > 0 && !e.faults.Load().noMeter {
+		m := &meter{Reader: r.Body, left: p.Upload, over: make(chan struct{}), leaks: e.faults.Load().leaks}
+		r.Body, cut = io.NopCloser(m), m.over
+	}
+	req, err := http.NewRequestWithContext(ctx, r.Method, "http://destination"+r.URL.Path, r.Body)
 	if err != nil {
 		e.t.Error(err)
 		return
 	}
+	req.Header.Set(headerWay, r.Header.Get(headerWay))
 	res, err := tr.RoundTrip(req)
 	if err != nil {
 		panic(http.ErrAbortHandler)

@@ -116,13 +116,18 @@ func (p *Prover) orderEnd(ctx context.Context, a *attempt, w *way, path string, 
 // fault.
 func (p *Prover) get(ctx context.Context, w *way, path string) (*http.Response, error) {
 	res, err := w.get(ctx, path)
+	return res, p.lost(ctx, w, err)
+}
+
+// lost says what was seen instead of an answer, if there was none.
+func (p *Prover) lost(ctx context.Context, w *way, err error) error {
 	if err == nil {
-		return res, nil
+		return nil
 	}
 	if err = p.late(ctx, err, "no answer"); w.listener == "" && ctx.Err() == nil {
-		return nil, astray{err}
+		return astray{err}
 	}
-	return nil, err
+	return err
 }
 
 // astray is a canary that its tunnel led elsewhere, or nowhere.

@@ -56,7 +56,10 @@ func (c *Config) setDefaults() {
 // Prover proves each Envoy that begins.
 type Prover struct {
 	cfg  Config
-	ends []*end
+	ends []end
+	// never is the end among them that nothing may reach.
+	never *secure
+	tally *tally
 	// begun has one token when an Envoy has begun that is not looked at yet.
 	begun chan struct{}
 	// attempt is the one that is being made; nil: none is.
@@ -75,11 +78,12 @@ func New(cfg Config) (*Prover, error) {
 		return nil, errors.New("make prover: something is missing")
 	}
 	cfg.setDefaults()
-	ends, err := openEnds(cfg.Dir)
+	t := &tally{waiting: map[string]chan int{}}
+	ends, never, err := openEnds(cfg.Dir, t)
 	if err != nil {
 		return nil, fmt.Errorf("make prover: %w", err)
 	}
-	return &Prover{cfg: cfg, ends: ends, begun: make(chan struct{}, 1)}, nil
+	return &Prover{cfg: cfg, ends: ends, never: never, tally: t, begun: make(chan struct{}, 1)}, nil
 }
 
 // Close gives up what New took, for a Prover that does not run.
@@ -173,7 +177,7 @@ func (p *Prover) judge(n uint64, v Verdict) bool {
 
 func (p *Prover) tell(v Verdict) {
 	if v.Passed() {
-		p.cfg.Log.Info("Envoy is proven: deadlines fire, cuts cut, relays end with their word, tunnels keep their targets", "took", v.Took)
+		p.cfg.Log.Info("Envoy is proven: deadlines fire, cuts cut, relays end with their word, tunnels keep their targets, meters stop, and TLS is read before it passes", "took", v.Took)
 	}
 	for _, f := range v.Failed {
 		p.cfg.Log.Error("Envoy is not proven, and nothing is let through", "canary", f.Canary, "saw", f.Saw)

@@ -39,13 +39,21 @@ func TestProofs(t *testing.T) {
 	}{
 		{"none", faults{}, nil, ""},
 		{"deadlines do not fire", faults{noDeadline: true}, []string{Deadline}, "a stream with a deadline of 60ms was open after"},
-		{"what is over ends in order", faults{orderly: true}, []string{Deadline, Cut}, "orderly end"},
-		{"cuts do not cut", faults{noCut: true}, []string{Cut, Relay}, "a stream that was cut was open still"},
+		{"what is over ends in order", faults{orderly: true}, []string{Deadline, Cut, Meter}, "orderly end"},
+		{"cuts do not cut", faults{noCut: true}, []string{Cut, Relay, Meter}, "open still"},
 		{"nothing is held", faults{noHold: true}, []string{Cut, Relay}, "a stream flowed that nothing held"},
 		{"relays say nothing", faults{noWord: true}, []string{Relay}, "ended without its word"},
 		{"relays say a word and are broken off", faults{dirtyEnd: true}, []string{Relay}, "said its word and was broken off"},
 		{"tunnels mix", faults{mixed: true}, []string{Tunnels}, "a tunnel was taken for another"},
-		{"everything is refused", faults{refuses: true}, []string{Deadline, Cut, Relay, Tunnels}, "answered 503 not_ready"},
+		{"nothing is metered", faults{noMeter: true}, []string{Meter}, "1 byte passed that a budget had no room for"},
+		{"what is too much passes and is cut", faults{leaks: true}, []string{Meter}, "1 byte passed that a budget had no room for"},
+		{"first flights are not read", faults{unread: true}, []string{Flight}, "TLS passed that was not to"},
+		{"first flights pass without a word", faults{unheard: true}, []string{Flight}, "TLS passed that was not to"},
+		{"dialled before they are read", faults{early: true}, []string{Flight}, "6 connections were made for TLS that was not to pass"},
+		{"what was captured is refused without a word", faults{silent: true}, []string{Refused}, "captured TLS: TLS was answered nothing, and not 15 03 03 00 02 02 31"},
+		{"what was captured passes where it is refused", faults{open: true}, []string{Flight, Refused}, "connections were made for TLS that was not to pass"},
+		{"what was captured is another's", faults{elsewhere: true}, []string{Tunnels}, `captured TLS: what came from 192.0.2.1:1000 was taken to come from "somewhere else"`},
+		{"everything is refused", faults{refuses: true}, []string{Deadline, Cut, Relay, Tunnels, Meter, Flight}, "answered 503 not_ready"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -274,16 +282,30 @@ func TestPlan(t *testing.T) {
 	if !p.Owns(a.secret) || p.Owns("") || p.Owns(a.secret[1:]) || p.Owns(a.secret+"0") {
 		t.Error("the secret is not what is asked for")
 	}
+	plain := func(p Plan) Plan { p.Mode, p.Cluster = wire.ModeHosts, "hopgate/canary/one"; return p }
+	passing := func(p Plan) Plan { p.Mode, p.Cluster = wire.ModeHosts, "hopgate/canary/secure"; return p }
+	never, secured := wire.CanaryHost(wire.CanaryNever, wire.ModeHosts), wire.CanaryHost(wire.CanarySecure, wire.ModeHosts)
 	for _, tt := range []struct {
 		name string
 		q    Question
 		want Plan
 	}{
-		{"a deadline", Question{Listener: wire.CanaryRoutes, Host: one, Path: pathDeadline}, Plan{shortLife, wire.HoldNone, wire.ModeHosts, "hopgate/canary/one"}},
-		{"a cut", Question{Listener: wire.CanaryProxy, Host: one, Path: pathCut}, Plan{longLife, wire.HoldHeaders, wire.ModeHosts, "hopgate/canary/one"}},
-		{"a relay in a tunnel", Question{Host: wire.CanaryHost(wire.CanaryTwo, wire.ModeInside), Path: pathRelay}, Plan{longLife, wire.HoldRelay, wire.ModeInside, "hopgate/canary/two"}},
-		{"a tunnel", Question{Listener: wire.CanaryProxy, Connect: true, Host: wire.CanaryHost(wire.CanaryTwo, wire.ModeGuard)}, Plan{longLife, wire.HoldHeaders, wire.ModeGuard, "hopgate/canary/two"}},
+		{"a deadline", Question{Listener: wire.CanaryRoutes, Host: one, Path: pathDeadline}, plain(Plan{Life: shortLife, Hold: wire.HoldNone})},
+		{"a cut", Question{Listener: wire.CanaryProxy, Host: one, Path: pathCut}, plain(Plan{Life: longLife, Hold: wire.HoldHeaders})},
+		{"a meter", Question{Listener: wire.CanaryHTTP, Host: one, Path: pathMeter}, plain(Plan{Life: longLife, Hold: wire.HoldHeaders, Upload: meterRoom})},
+		{"a relay in a tunnel", Question{Host: wire.CanaryHost(wire.CanaryTwo, wire.ModeInside), Path: pathRelay}, Plan{Life: longLife, Hold: wire.HoldRelay, Mode: wire.ModeInside, Cluster: "hopgate/canary/two"}},
+		{"a tunnel", Question{Listener: wire.CanaryProxy, Connect: true, Host: wire.CanaryHost(wire.CanaryTwo, wire.ModeGuard)}, Plan{Life: longLife, Hold: wire.HoldHeaders, Mode: wire.ModeGuard, Cluster: "hopgate/canary/two"}},
+		{"a tunnel that nobody answers to", Question{Listener: wire.CanaryProxy, Connect: true, Host: never}, Plan{Life: longLife, Hold: wire.HoldHeaders, Mode: wire.ModeHosts, Cluster: "hopgate/canary/never", Mute: true}},
+		{"captured TLS", Question{Listener: wire.CanaryTLS, Connect: true, Host: secured, Path: pathName}, passing(Plan{Life: longLife, Hold: wire.HoldHeaders})},
+		{"captured TLS with a deadline", Question{Listener: wire.CanaryTLS, Connect: true, Host: secured, Path: pathDeadline}, passing(Plan{Life: shortLife, Hold: wire.HoldNone})},
+		{"captured TLS that is metered", Question{Listener: wire.CanaryTLS, Connect: true, Host: secured, Path: pathMeter}, passing(Plan{Life: longLife, Hold: wire.HoldHeaders, Upload: meterRoom})},
+		{"captured TLS that is refused", Question{Listener: wire.CanaryTLS, Connect: true, Host: secured, Path: pathRefused}, Plan{}},
+		{"captured TLS that is relayed", Question{Listener: wire.CanaryTLS, Connect: true, Host: secured, Path: pathRelay}, Plan{}},
+		{"captured TLS to where nothing may lead", Question{Listener: wire.CanaryTLS, Connect: true, Host: never, Path: pathName}, Plan{}},
+		{"a request where TLS is captured", Question{Listener: wire.CanaryTLS, Host: one, Path: pathCut}, Plan{}},
+		{"a request to where nothing may lead", Question{Listener: wire.CanaryProxy, Host: never, Path: pathCut}, Plan{}},
 		{"a tunnel where there is none", Question{Listener: wire.CanaryRoutes, Connect: true, Host: one}, Plan{}},
+		{"a tunnel where plain HTTP is captured", Question{Listener: wire.CanaryHTTP, Connect: true, Host: one}, Plan{}},
 		{"a tunnel in a tunnel", Question{Connect: true, Host: one}, Plan{}},
 		{"another path", Question{Listener: wire.CanaryRoutes, Host: one, Path: "/other"}, Plan{}},
 		{"another host", Question{Listener: wire.CanaryRoutes, Host: "example.com", Path: pathCut}, Plan{}},

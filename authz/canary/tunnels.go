@@ -40,8 +40,8 @@ func (p *Prover) tunnel(ctx context.Context, w *way, destination, mode string) e
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	host := wire.CanaryHost(destination, mode)
-	out, in := io.Pipe()
-	defer func() { _ = in.Close() }() // a pipe's end has nothing to say
+	out, in, stop := pipe(ctx)
+	defer stop()
 	res, err := w.connect(ctx, fmt.Sprintf("%s:%d", host, wire.CanaryPort), out)
 	if err != nil {
 		return p.late(ctx, err, "no tunnel")
@@ -55,6 +55,17 @@ func (p *Prover) tunnel(ctx context.Context, w *way, destination, mode string) e
 		return p.late(ctx, err, "no answer in a tunnel")
 	}
 	return p.wantName(ctx, res.Body, destination)
+}
+
+// pipe is what a request's body is written by. It ends with ctx: while more of
+// its body is waited for, a request does not look at that. stop must be called.
+func pipe(ctx context.Context) (out *io.PipeReader, in *io.PipeWriter, stop func()) {
+	out, in = io.Pipe()
+	late := context.AfterFunc(ctx, func() { _ = in.CloseWithError(ctx.Err()) }) // it has nothing to say
+	return out, in, func() {
+		late()
+		_ = in.Close() // nor has it here
+	}
 }
 
 // connect asks for a tunnel on the way's one connection.

@@ -16,7 +16,14 @@ const (
 	Cut       = "cut"       // a cut cuts
 	Relay     = "relay"     // a relay ends with its word
 	Tunnels   = "tunnels"   // concurrent tunnels keep their own targets
+	Meter     = "meter"     // no more passes than a budget has room for
+	Flight    = "flight"    // TLS passes that was read, and none else
+	Refused   = "refused"   // what is refused is told so, and goes nowhere
 )
+
+// proofNames are their names in order, but for Listeners: without that there are
+// no others.
+func proofNames() []string { return []string{Deadline, Cut, Relay, Tunnels, Meter, Flight, Refused} }
 
 // Verdict is how an attempt ended.
 type Verdict struct {
@@ -81,7 +88,7 @@ func (f *findings) failures() []Failure {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	var out []Failure
-	for _, name := range []string{Deadline, Cut, Relay, Tunnels} {
+	for _, name := range proofNames() {
 		if seen := f.seen[name]; len(seen) > 0 {
 			out = append(out, Failure{name, strings.Join(slices.Sorted(maps.Keys(seen)), "; ")})
 		}

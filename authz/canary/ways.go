@@ -26,16 +26,20 @@ type way struct {
 }
 
 func (w *way) String() string {
-	if w.listener == "" {
+	switch w.listener {
+	case "":
 		return "tunnel " + w.mode
+	case wire.CanaryHTTP:
+		return "captured HTTP"
+	default:
+		return w.listener
 	}
-	return w.listener
 }
 
 // ways are all, by HTTP/2, where a stream that is broken off is seen at once.
 func (p *Prover) ways(a *attempt) []*way {
 	var out []*way
-	for _, l := range []string{wire.CanaryRoutes, wire.CanaryProxy} {
+	for _, l := range []string{wire.CanaryRoutes, wire.CanaryProxy, wire.CanaryHTTP} {
 		out = append(out, newWay(a, l, wire.ModeHosts, func(ctx context.Context) (net.Conn, error) { return p.dial(ctx, l) }))
 	}
 	for _, m := range modes() {
@@ -88,12 +92,18 @@ func (w *way) close() { w.transport.CloseIdleConnections() }
 
 // get asks the first destination for a path.
 func (w *way) get(ctx context.Context, path string) (*http.Response, error) {
+	return w.send(ctx, http.MethodGet, path, nil)
+}
+
+// send sends the first destination a request.
+func (w *way) send(ctx context.Context, method, path string, body io.Reader) (*http.Response, error) {
 	u := url.URL{Scheme: "http", Host: wire.CanaryHost(wire.CanaryOne, w.mode), Path: path}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
+	req, err := http.NewRequestWithContext(ctx, method, u.String(), body)
 	if err != nil {
 		return nil, err
 	}
 	req.Header.Set(wire.HeaderTxnToken, w.secret)
+	req.Header.Set(headerWay, w.String())
 	return w.transport.RoundTrip(req)
 }
 
@@ -113,7 +123,7 @@ const reachPoll = 5 * time.Millisecond
 func (p *Prover) reach(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, reachTimes*p.cfg.Patience)
 	defer cancel()
-	for _, l := range []string{wire.CanaryRoutes, wire.CanaryProxy} {
+	for _, l := range wire.CanaryListeners() {
 		if err := p.await(ctx, l); err != nil {
 			return fmt.Errorf("no canary can enter by %s: %w", l, err)
 		}

@@ -7,10 +7,12 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
+	"google.golang.org/grpc/metadata"
 
 	"github.com/hopgate/hopgate/authz/canary"
 	"github.com/hopgate/hopgate/authz/denial"
 	"github.com/hopgate/hopgate/authz/leash"
+	"github.com/hopgate/hopgate/authz/surface/clienthello"
 	"github.com/hopgate/hopgate/gateway/api/wire"
 )
 
@@ -41,6 +43,12 @@ func entering(listener string) asking {
 	return asking{target: wire.CanaryTarget(listener), host: "one.hosts.hopgate.invalid", path: "/cut"}.bearing(secret)
 }
 
+// capturedCanary is one by captured TLS, which has its name alone.
+func capturedCanary(secret string) asking {
+	name := wire.CanaryServerName(secret, "cut", wire.CanaryHost(wire.CanarySecure, wire.ModeHosts))
+	return asking{target: wire.CanaryTarget(wire.CanaryTLS), method: "CONNECT", host: name + ":80", path: "-"}
+}
+
 func canaryTunnel() asking {
 	a := entering(wire.CanaryProxy)
 	a.method, a.host, a.path = "CONNECT", "one.hosts.hopgate.invalid:80", ""
@@ -59,6 +67,12 @@ func TestCanariesAreAnsweredAsAllAre(t *testing.T) {
 		{"a route", entering(wire.CanaryRoutes), map[string]string{wire.MetaMode: "", wire.MetaCluster: "", wire.MetaHost: ""}},
 		{"a proxy", entering(wire.CanaryProxy), map[string]string{
 			wire.MetaMode: wire.ModeHosts, wire.MetaCluster: "hopgate/canary/one", wire.MetaHost: "one.hosts.hopgate.invalid", wire.MetaPort: "80",
+		}},
+		{"captured HTTP", entering(wire.CanaryHTTP), map[string]string{
+			wire.MetaMode: wire.ModeHosts, wire.MetaCluster: "hopgate/canary/one", wire.MetaHost: "one.hosts.hopgate.invalid", wire.MetaMeter: "",
+		}},
+		{"captured TLS", capturedCanary(secret), map[string]string{
+			wire.MetaMode: wire.ModeHosts, wire.MetaHost: "an-attemp.ts-secret.cut.secure.hosts.hopgate.invalid", wire.MetaPort: "80",
 		}},
 		{"a tunnel", canaryTunnel(), map[string]string{wire.MetaMode: wire.ModeHosts, wire.MetaPort: "80"}},
 	} {
@@ -90,6 +104,76 @@ func TestCanariesAreAnsweredAsAllAre(t *testing.T) {
 				t.Errorf("asked %+v of %s", c.asked, got.id())
 			}
 		})
+	}
+}
+
+// TestCapturedCanariesAreToldApart: by what their name says they are for, and by
+// where Envoy says that they come from.
+func TestCapturedCanariesAreToldApart(t *testing.T) {
+	t.Parallel()
+	c := &fakeCanaries{plan: held(wire.HoldHeaders)}
+	h := open(t, build{noWorld: true, canaries: c})
+	ctx := metadata.NewIncomingContext(t.Context(), metadata.Pairs(wire.CallSource, "192.0.2.1:1000"))
+	got := h.askBytes(ctx, capturedCanary(secret).bytes(t))
+	want := canary.Question{
+		ID: got.id(), Listener: wire.CanaryTLS, Connect: true, Host: "secure.hosts.hopgate.invalid", Path: "/cut", Source: "192.0.2.1:1000",
+	}
+	if diff := cmp.Diff([]canary.Question{want}, c.asked); diff != "" {
+		t.Errorf("what was asked differs (-want +got):\n%s", diff)
+	}
+}
+
+// TestCapturedCanariesAreRefusedByAlert: as all that is captured is.
+func TestCapturedCanariesAreRefusedByAlert(t *testing.T) {
+	t.Parallel()
+	h := open(t, build{canaries: &fakeCanaries{}})
+	if got := h.ask(capturedCanary(secret)).body(); got != string([]byte{21, 3, 3, 0, 2, 2, 49}) {
+		t.Errorf("answered % x", got)
+	}
+}
+
+// TestMeteredCanaries: no more passes than there is room for, and then the hop
+// is cut.
+func TestMeteredCanaries(t *testing.T) {
+	t.Parallel()
+	plan := held(wire.HoldHeaders)
+	plan.Upload = 10
+	h := open(t, build{canaries: &fakeCanaries{plan: plan}})
+	got := h.ask(entering(wire.CanaryRoutes))
+	if got.meta(wire.MetaMeter) != wire.MeterYes {
+		t.Fatal("it is not metered")
+	}
+	cut := make(chan leash.Cut, 1)
+	hop, ok := h.register.Open(got.id(), false, func(c leash.Cut) { cut <- c })
+	if !ok || hop.Uploads == nil {
+		t.Fatal("nobody counts")
+	}
+	if !hop.Uploads.Take(10) || hop.Uploads.Take(1) {
+		t.Error("there is another room than was planned")
+	}
+	if c := <-cut; c != leash.Limited() {
+		t.Errorf("cut as %+v", c)
+	}
+	if n := collected(h.Service); n != 0 {
+		t.Errorf("%d series of decisions", n)
+	}
+}
+
+// TestFirstFlightsOfCanaries: are judged before there is a feed, by what they
+// begin with, and some are never answered.
+func TestFirstFlightsOfCanaries(t *testing.T) {
+	t.Parallel()
+	plan := held(wire.HoldHeaders)
+	plan.Mute = true
+	h := open(t, build{noWorld: true, canaries: &fakeCanaries{plan: plan}})
+	hop := h.hold(h.ask(canaryTunnel()))
+	if !hop.Mute {
+		t.Error("it is answered")
+	}
+	for want, version := range map[string]uint16{"": clienthello.VersionTLS13, denial.TLSTooOld: 0x0302} {
+		if code := h.Hello(hop, clienthello.Hello{ServerName: "one.hosts.hopgate.invalid", Version: version}, nil); code != want {
+			t.Errorf("version %x: %q, want %q", version, code, want)
+		}
 	}
 }
 
@@ -146,6 +230,9 @@ func TestOnlyCanariesEnter(t *testing.T) {
 		{"without a token", asking{target: wire.CanaryTarget(wire.CanaryRoutes), host: "one.hosts.hopgate.invalid"}, denial.NotReady},
 		{"with a token that is believed", stranger(wire.CanaryRoutes, goodToken), denial.NotReady},
 		{"at the proxy", stranger(wire.CanaryProxy, goodToken), denial.NotReady},
+		{"with a token that is believed, captured", stranger(wire.CanaryHTTP, goodToken), denial.NotReady},
+		{"with another name of captured TLS", capturedCanary("an-attempts-sesame"), denial.NotReady},
+		{"with the secret as a token of captured TLS", capturedCanary("an-attempts-sesame").bearing(secret), denial.NotReady},
 		{"with the secret twice", entering(wire.CanaryRoutes).bearing(secret), denial.NotReady},
 		{"with the secret as a route's", asking{target: webTarget("agents"), path: "/public/a"}.bearing(secret), denial.Internal},
 		{"with the secret at a proxy", tunnel("api.example:80").bearing(secret), denial.TokenMalformed},

@@ -14,7 +14,7 @@ import (
 func (s *Service) Hello(h *leash.Hop, c clienthello.Hello, err error) (code string) {
 	held, ok := h.Subject.(*Held)
 	switch w := s.world.Load(); {
-	case !ok || w == nil:
+	case !ok || w == nil && !held.canary: // canaries come before there is a feed
 		return denial.HopUnknown
 	case err != nil:
 		return denial.TLSUnreadable

@@ -99,7 +99,7 @@ func (s *Service) answer(ctx context.Context, w *work) {
 	readable := s.read(w)
 	in := insideOf(ctx, w.req.Target)
 	if readable && s.isCanary(w) {
-		s.answerCanary(w, in)
+		s.answerCanary(ctx, w, in)
 		return
 	}
 	if !readable || !w.captured(ctx) || !s.judge(ctx, w, in) || !s.admit(ctx, w) {

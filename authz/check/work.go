@@ -56,6 +56,8 @@ type work struct {
 	leaf func()
 	// charge is what budgets have for the hop; nil: none counts it.
 	charge *budget.Charge
+	// mute is true of a canary whose first flight is never answered.
+	mute bool
 	// secrets are those of the target's credentials, in their order.
 	secrets []credential.Secret
 

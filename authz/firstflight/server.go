@@ -85,6 +85,9 @@ func (t *tunnel) run() error {
 	if code := t.server.judge.Hello(t.hop, first, err); code != "" {
 		return t.refuse(code, alertOf(first, err))
 	}
+	if t.hop.Mute {
+		return mute(t.stream.Context())
+	}
 	if first.Open || first.Early {
 		return t.follow(first)
 	}

@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -43,7 +44,7 @@ func TestClosedUntilProven(t *testing.T) {
 // TestNoSocketHasALongerPath: the runtime folder is chosen by the longest.
 func TestNoSocketHasALongerPath(t *testing.T) {
 	t.Parallel()
-	for _, n := range []string{wire.CanaryRoutes, wire.CanaryProxy, wire.CanaryOne, wire.CanaryTwo} {
+	for _, n := range slices.Concat(wire.CanaryListeners(), wire.CanaryDestinations()) {
 		if got := wire.CanarySocket("", n); len(got) > len("/"+longestName) {
 			t.Errorf("%s is longer than %s", got, longestName)
 		}

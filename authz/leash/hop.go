@@ -27,6 +27,8 @@ type Hop struct {
 	Relay, Upgrade bool
 	// Canary is true of hopgate's own hops, of which nobody is told.
 	Canary bool
+	// Mute is true of a canary whose first flight is never answered.
+	Mute bool
 	// Uploads counts what the client sends; nil: nobody does.
 	Uploads Uploads
 	// Heard is told of the answer's headers when they come; nil: nobody is. Envoy

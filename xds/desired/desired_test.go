@@ -109,6 +109,7 @@ func TestCanariesAlways(t *testing.T) {
 	bare := list(b.Resources(&graph.Graph{}))
 	for _, want := range []string{
 		"Listener hopgate/canary/routes", "Listener hopgate/canary/proxy", "RouteConfiguration hopgate/canary/proxy", "Cluster hopgate/canary/two",
+		"Listener hopgate/canary/tls", "Listener hopgate/canary/http", "Listener hopgate/capture/hopgate/canary/tls", "Cluster hopgate/canary/never", "TypedExtensionConfig meter",
 		"TypedExtensionConfig authz.routes", "TypedExtensionConfig authz.proxy", "Listener hopgate/tunnel/guard", "RouteConfiguration hopgate/tunnel/hosts",
 	} {
 		if !strings.Contains(bare, want+" Hopgate//own") {

@@ -5,14 +5,16 @@ import (
 	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+	proxyprotocolv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/listener/proxy_protocol/v3"
 	"google.golang.org/protobuf/types/known/anypb"
 
 	"github.com/hopgate/hopgate/gateway/api/wire"
+	"github.com/hopgate/hopgate/gateway/graph"
 )
 
 // Canaries are what hopgate proves an Envoy by: a listener of each shape on a
 // unix socket, with the connection managers, filters and internal listeners
-// that serve, and two clusters at its own end. Their routes lead there and
+// that serve, and clusters at its own ends. Their routes lead there and
 // nowhere else, and to those clusters leads no other route that a hop is sent
 // by: Check names the cluster, and names these to canaries alone.
 func Canaries(s Settings) []Named {
@@ -20,23 +22,48 @@ func Canaries(s Settings) []Named {
 		return nil
 	}
 	var out []Named
-	for _, d := range canaryDestinations() {
+	for _, d := range wire.CanaryDestinations() {
 		out = append(out, named(wire.CanaryName(d), canaryCluster(d, s)))
 	}
-	routes, proxy := wire.CanaryName(wire.CanaryRoutes), wire.CanaryName(wire.CanaryProxy)
-	return append(out,
-		named(routes, canaryListener(shapeRoutes, wire.CanaryRoutes, s)), named(routes, canaryRoutes()),
-		named(proxy, canaryListener(shapeProxy, wire.CanaryProxy, s)), named(proxy, canaryProxy()))
+	for _, l := range wire.CanaryListeners() {
+		name := wire.CanaryName(l)
+		out = append(out, named(name, canaryListener(l, s)), named(name, canaryTable(l)))
+	}
+	return append(out, CaptureTunnels(wire.CanaryName(wire.CanaryTLS), s)...)
 }
 
-func canaryDestinations() []string { return []string{wire.CanaryOne, wire.CanaryTwo} }
+// canaryRequests are the destinations of requests. To the others leads no
+// route: a tunnel whose TLS passes goes to the cluster that filter state names.
+func canaryRequests() []string { return []string{wire.CanaryOne, wire.CanaryTwo} }
 
 // canaryListener answers this user alone: it is closed to others by its folder
 // and by its mode.
-func canaryListener(sh shape, name string, s Settings) *listenerv3.Listener {
-	at := pipe(wire.CanarySocket(s.CanaryDir, name))
+func canaryListener(listener string, s Settings) *listenerv3.Listener {
+	at, name := pipe(wire.CanarySocket(s.CanaryDir, listener)), wire.CanaryName(listener)
 	at.GetPipe().Mode = 0o600
-	return listenerOf(wire.CanaryName(name), sh, wire.CanaryName(name), at, s)
+	if listener == wire.CanaryTLS {
+		c := &graph.ListenerCapture{Target: wire.CanaryTarget(listener), Port: wire.CanaryPort}
+		out := captureListenerOf(name, name, c, at, s)
+		// By a socket all come from nowhere: a canary says where it comes from.
+		out.ListenerFilters = append([]*listenerv3.ListenerFilter{
+			listenerFilter("envoy.filters.listener.proxy_protocol", &proxyprotocolv3.ProxyProtocol{}),
+		}, out.GetListenerFilters()...)
+		return out
+	}
+	return listenerOf(name, canaryShape(listener), name, at, s)
+}
+
+func canaryShape(listener string) shape {
+	switch listener {
+	case wire.CanaryProxy:
+		return shapeProxy
+	case wire.CanaryTLS:
+		return shapeCaptureTLS
+	case wire.CanaryHTTP:
+		return shapeCaptureHTTP
+	default:
+		return shapeRoutes
+	}
 }
 
 // canaryCluster reaches hopgate's own end, as a cluster of fixed addresses
@@ -59,31 +86,41 @@ func canaryCluster(destination string, s Settings) *clusterv3.Cluster {
 	}
 }
 
-// canaryRoutes is the table of the shape that has HTTPRoutes: one that leads
-// to the first destination.
-func canaryRoutes() *routev3.RouteConfiguration {
-	out := tableOf(wire.CanaryName(wire.CanaryRoutes))
-	r := &routev3.Route{Name: "canary", Match: anyPath(), Action: &routev3.Route_Route{Route: &routev3.RouteAction{
-		ClusterSpecifier: &routev3.RouteAction_Cluster{Cluster: wire.CanaryName(wire.CanaryOne)},
-		Timeout:          dur(0),
-	}}}
-	out.VirtualHosts = append(out.VirtualHosts, vhost("*", []string{"*"}, shapeRoutes, wire.CanaryTarget(wire.CanaryRoutes), []*routev3.Route{r}))
+// canaryTable is the route table of a listener of canaries.
+func canaryTable(listener string) *routev3.RouteConfiguration {
+	out := tableOf(wire.CanaryName(listener))
+	sh, target := canaryShape(listener), wire.CanaryTarget(listener)
+	if sh == shapeRoutes {
+		out.VirtualHosts = append(out.VirtualHosts, vhost("*", []string{"*"}, sh, target, []*routev3.Route{canaryRoute()}))
+		return out
+	}
+	out.IgnorePortInHostMatching = false
+	out.VirtualHosts = append(out.VirtualHosts, proxyHost(sh, target, canaryProxy(sh)))
 	return out
 }
 
-// canaryProxy is the table of the shape of proxies: tunnels by each mode, and
-// requests in absolute form to both destinations.
-func canaryProxy() *routev3.RouteConfiguration {
-	out := tableOf(wire.CanaryName(wire.CanaryProxy))
-	out.IgnorePortInHostMatching = false
-	var routes []*routev3.Route
-	for _, m := range tunnelModes() {
-		routes = append(routes, tunnelRoute(m), inspectRoute(m))
+// canaryRoute is that of the shape that has HTTPRoutes: it leads to the first
+// destination.
+func canaryRoute() *routev3.Route {
+	return &routev3.Route{Name: "canary", Match: anyPath(), Action: &routev3.Route_Route{Route: &routev3.RouteAction{
+		ClusterSpecifier: &routev3.RouteAction_Cluster{Cluster: wire.CanaryName(wire.CanaryOne)},
+		Timeout:          dur(0),
+	}}}
+}
+
+// canaryProxy are the routes of the shapes that lead to anywhere: tunnels by
+// each mode, and requests to both destinations.
+func canaryProxy(sh shape) []*routev3.Route {
+	var out []*routev3.Route
+	if sh.tunnels() {
+		out = captureTunnels()
 	}
-	for _, d := range canaryDestinations() {
-		routes = append(routes, absoluteHosts(wire.CanaryName(d)))
+	if sh == shapeCaptureTLS {
+		return out
 	}
-	out.VirtualHosts = append(out.VirtualHosts, proxyHost(shapeProxy, wire.CanaryTarget(wire.CanaryProxy), routes))
+	for _, d := range canaryRequests() {
+		out = append(out, absoluteHosts(wire.CanaryName(d)))
+	}
 	return out
 }
 
@@ -94,7 +131,7 @@ func canaryInner(mode string, s Settings) []*routev3.Route {
 		return nil
 	}
 	var out []*routev3.Route
-	for _, d := range canaryDestinations() {
+	for _, d := range canaryRequests() {
 		out = append(out, innerHosts(mode, wire.CanaryName(d)))
 	}
 	return out

@@ -26,9 +26,14 @@ import (
 
 // captureListener is the listener of captured TLS.
 func captureListener(l *graph.Listener, s Settings) *listenerv3.Listener {
+	return captureListenerOf(ListenerName(l), l.Name, l.Capture, socketAddress(l.Address, l.Port), s)
+}
+
+// captureListenerOf is a listener of captured TLS at an address.
+func captureListenerOf(name, table string, c *graph.ListenerCapture, at *corev3.Address, s Settings) *listenerv3.Listener {
 	return &listenerv3.Listener{
-		Name:    ListenerName(l),
-		Address: socketAddress(l.Address, l.Port),
+		Name:    name,
+		Address: at,
 		ListenerFilters: []*listenerv3.ListenerFilter{
 			listenerFilter("envoy.filters.listener.tls_inspector", &tlsinspectorv3.TlsInspector{}),
 		},
@@ -36,10 +41,10 @@ func captureListener(l *graph.Listener, s Settings) *listenerv3.Listener {
 		FilterChains: []*listenerv3.FilterChain{{
 			Name:             "tls",
 			FilterChainMatch: &listenerv3.FilterChainMatch{TransportProtocol: "tls"},
-			Filters:          []*listenerv3.Filter{source(), tunnelTo(l.Name, l.Capture.Port)},
+			Filters:          []*listenerv3.Filter{source(), tunnelTo(table, c.Port)},
 		}, {
 			Name:    "other",
-			Filters: []*listenerv3.Filter{refused(l.Capture.Target, s), nowhere()},
+			Filters: []*listenerv3.Filter{refused(c.Target, s), nowhere()},
 		}},
 		EnableReusePort:               no(),
 		PerConnectionBufferLimitBytes: u32(listenerBuffer),

@@ -43,7 +43,7 @@ func TestOnlyProxiesTakeOldClients(t *testing.T) {
 		for _, u := range m.GetUpgradeConfigs() {
 			connect = connect || u.GetUpgradeType() == "CONNECT"
 		}
-		if want := isProxy(listener) || listener == "hopgate/capture/agents/egress/3443"; connect != want {
+		if want := isProxy(listener) || strings.HasPrefix(listener, "hopgate/capture/"); connect != want {
 			t.Errorf("%s takes CONNECT: %v", listener, connect)
 		}
 	})
@@ -107,6 +107,8 @@ func TestFilterOrder(t *testing.T) {
 		"hopgate/capture/agents/egress/3443": {"authz.capture-tls", "target", "hold.headers", "hold.relay", "meter", "envoy.filters.http.router"},
 		"agents/egress/8080@127.0.0.1":       {"authz.routes", "hold.headers", "hold.relay", "meter", "trailers", "forward.routes.guard", "forward.routes.inside", "envoy.filters.http.router"},
 		"agents/egress/8443@127.0.0.1":       {"authz.routes", "hold.headers", "hold.relay", "meter", "trailers", "forward.routes.guard", "forward.routes.inside", "envoy.filters.http.router"},
+		"hopgate/capture/hopgate/canary/tls": {"authz.capture-tls", "target", "hold.headers", "hold.relay", "meter", "envoy.filters.http.router"},
+		"hopgate/canary/http":                {"authz.capture-http", "target", "hold.headers", "hold.relay", "meter", "trailers", "forward.proxy.guard", "forward.proxy.inside", "envoy.filters.http.router"},
 		"hopgate/canary/proxy":               {"authz.proxy", "target", "hold.headers", "hold.relay", "meter", "trailers", "forward.proxy.guard", "forward.proxy.inside", "envoy.filters.http.router"},
 		"hopgate/canary/routes":              {"authz.routes", "hold.headers", "hold.relay", "meter", "trailers", "forward.routes.guard", "forward.routes.inside", "envoy.filters.http.router"},
 		"hopgate/inspect/guard":              {"authz.inner", "hold.headers", "hold.relay", "meter", "trailers", "forward.inner.guard", "envoy.filters.http.router", "authz.inspect", "identity", "hold.headers", "hold.relay", "meter", "trailers", "forward.inspect.guard", "envoy.filters.http.router"},

@@ -42,6 +42,11 @@ func proxyTable(name string) bool {
 	return name == "agents/egress/3128" || name == "hopgate/canary/proxy"
 }
 
+// captureTable reports whether a table is that of a listener of captured TLS.
+func captureTable(name string) bool {
+	return name == "agents/egress/3443" || name == "hopgate/canary/tls"
+}
+
 // TestNoRouteRemovesTheDeadline: what a virtual host removes is gone whoever
 // set it, and Check sets the deadline.
 func TestNoRouteRemovesTheDeadline(t *testing.T) {
@@ -77,9 +82,9 @@ func TestEveryRouteIsAHop(t *testing.T) {
 			sh = shapeInspect
 		case proxyTable(name):
 			sh = shapeProxy
-		case name == "agents/egress/3443":
+		case captureTable(name):
 			sh = shapeCaptureTLS
-		case name == "agents/egress/3480":
+		case name == "agents/egress/3480", name == "hopgate/canary/http":
 			sh = shapeCaptureHTTP
 		}
 		if last := ts[0].GetVirtualHosts()[len(ts[0].GetVirtualHosts())-1]; sh != shapeRoutes && last.GetDomains()[0] != "*" {
@@ -190,7 +195,7 @@ func TestATunnelIsAHopEverywhere(t *testing.T) {
 					continue
 				}
 				nowhere := r.GetDirectResponse() != nil || r.GetRoute().GetCluster() == unresolved
-				if !proxyTable(name) && name != "agents/egress/3443" && !nowhere {
+				if !proxyTable(name) && !captureTable(name) && !nowhere {
 					t.Errorf("%s: %s: %s leads a tunnel on", name, v.GetName(), r.GetName())
 				}
 				if nowhere && len(r.GetMatch().GetDynamicMetadata()) == 0 {

@@ -1,6 +1,9 @@
 package wire
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Canaries are hops of hopgate's own by which it proves an Envoy before the
 // Envoy serves. They enter by listeners on unix sockets, and lead to clusters
@@ -10,13 +13,31 @@ import "strings"
 const (
 	CanaryRoutes = "routes"
 	CanaryProxy  = "proxy"
+	// CanaryTLS and CanaryHTTP are of what was captured.
+	CanaryTLS  = "tls"
+	CanaryHTTP = "http"
 )
 
-// Names of the canaries' two destinations.
+// CanaryListeners are all of them.
+func CanaryListeners() []string {
+	return []string{CanaryRoutes, CanaryProxy, CanaryTLS, CanaryHTTP}
+}
+
+// Names of the canaries' destinations.
 const (
+	// CanaryOne and CanaryTwo are of requests.
 	CanaryOne = "one"
 	CanaryTwo = "two"
+	// CanarySecure is of TLS that passes.
+	CanarySecure = "secure"
+	// CanaryNever is of TLS that must not: nothing may ever be dialled there.
+	CanaryNever = "never"
 )
+
+// CanaryDestinations are all of them.
+func CanaryDestinations() []string {
+	return []string{CanaryOne, CanaryTwo, CanarySecure, CanaryNever}
+}
 
 // CanaryDomain has all their names below it.
 const CanaryDomain = "hopgate.invalid"
@@ -24,7 +45,7 @@ const CanaryDomain = "hopgate.invalid"
 // canaryDomain is under invalid (RFC 6761): no resolver knows it.
 const canaryDomain = "." + CanaryDomain
 
-// CanaryPort is that of both destinations.
+// CanaryPort is that of all destinations.
 const CanaryPort = 80
 
 // CanaryHost is how a canary names a destination that it wants to reach in a
@@ -38,9 +59,27 @@ func ParseCanaryHost(host string) (destination, mode string, ok bool) {
 		return "", "", false
 	}
 	destination, mode, _ = strings.Cut(rest, ".")
-	known := destination == CanaryOne || destination == CanaryTwo
+	known := slices.Contains(CanaryDestinations(), destination)
 	plain := strings.TrimSuffix(mode, InspectSuffix)
 	return destination, mode, known && (plain == ModeGuard || plain == ModeInside || plain == ModeHosts)
+}
+
+// CanaryServerName is all that a canary of captured TLS can say, which has a
+// name and nothing else: the secret, of an even length of at most 126 letters,
+// what it is for, and a host that CanaryHost wrote.
+func CanaryServerName(secret, what, host string) string {
+	half := len(secret) / 2
+	return strings.Join([]string{secret[:half], secret[half:], what, host}, ".")
+}
+
+// ParseCanaryServerName reads what CanaryServerName wrote.
+func ParseCanaryServerName(name string) (secret, what, host string, ok bool) {
+	parts := strings.SplitN(name, ".", 4)
+	if len(parts) < 4 || parts[0] == "" || len(parts[0]) != len(parts[1]) || parts[2] == "" {
+		return "", "", "", false
+	}
+	_, _, ok = ParseCanaryHost(parts[3])
+	return parts[0] + parts[1], parts[2], parts[3], ok
 }
 
 // CanaryName is the name in Envoy of what has this one among the canaries: of

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -18,7 +19,7 @@ func FuzzParseCanaryHost(f *testing.F) {
 	f.Fuzz(func(t *testing.T, s string) {
 		d, m, ok := ParseCanaryHost(s)
 		m = strings.TrimSuffix(m, InspectSuffix)
-		if ok && (CanaryHost(d, m) != s && CanaryHost(d, m+InspectSuffix) != s || d != CanaryOne && d != CanaryTwo || m != ModeGuard && m != ModeInside && m != ModeHosts) {
+		if ok && (CanaryHost(d, m) != s && CanaryHost(d, m+InspectSuffix) != s || !slices.Contains(CanaryDestinations(), d) || m != ModeGuard && m != ModeInside && m != ModeHosts) {
 			t.Errorf("%q is read as %q, %q", s, d, m)
 		}
 	})
@@ -26,7 +27,7 @@ func FuzzParseCanaryHost(f *testing.F) {
 
 func TestCanaryHost(t *testing.T) {
 	t.Parallel()
-	for _, d := range []string{CanaryOne, CanaryTwo} {
+	for _, d := range CanaryDestinations() {
 		for _, m := range []string{ModeGuard, ModeInside, ModeHosts, ModeGuard + InspectSuffix, ModeHosts + InspectSuffix} {
 			gotD, gotM, ok := ParseCanaryHost(CanaryHost(d, m))
 			if diff := cmp.Diff([]string{d, m}, []string{gotD, gotM}); diff != "" || !ok {
@@ -36,10 +37,37 @@ func TestCanaryHost(t *testing.T) {
 	}
 }
 
+// FuzzParseCanaryServerName: what is read is what is written, and nothing else
+// is.
+func FuzzParseCanaryServerName(f *testing.F) {
+	host := CanaryHost(CanarySecure, ModeHosts)
+	for _, s := range []string{
+		CanaryServerName("0123456789", "cut", host), "", "...", host, "a.b." + host, "a.b.c." + host, "a.bb.c." + host, "..c." + host, "a.b.." + host,
+		"a.b.c.three.hosts.hopgate.invalid", "a.b.c.d." + host, "a.b.c." + host + ".",
+	} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		secret, what, h, ok := ParseCanaryServerName(s)
+		if _, _, known := ParseCanaryHost(h); ok && (!known || secret == "" || what == "" || CanaryServerName(secret, what, h) != s) {
+			t.Errorf("%q is read as %q, %q, %q", s, secret, what, h)
+		}
+	})
+}
+
+func TestCanaryServerName(t *testing.T) {
+	t.Parallel()
+	host := CanaryHost(CanaryNever, ModeHosts)
+	secret, what, h, ok := ParseCanaryServerName(CanaryServerName("0123456789ab", "refused", host))
+	if diff := cmp.Diff([]string{"0123456789ab", "refused", host}, []string{secret, what, h}); diff != "" || !ok {
+		t.Errorf("differs (-want +got):\n%s", diff)
+	}
+}
+
 // TestCanaryTarget: it is read back, of no Gateway.
 func TestCanaryTarget(t *testing.T) {
 	t.Parallel()
-	for _, l := range []string{CanaryRoutes, CanaryProxy} {
+	for _, l := range CanaryListeners() {
 		want := CanaryTarget(l)
 		got, err := ParseTarget(want.String())
 		if err != nil {

@@ -1,0 +1,119 @@
+package canary
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"sync"
+
+	"github.com/hopgate/hopgate/gateway/api/wire"
+)
+
+// tooOld is the alert by which the reader of first flights refuses TLS that is
+// too old: protocol_version (RFC 8446 section 6.2).
+func tooOld() []byte { return []byte{21, 3, 1, 0, 2, 2, 70} }
+
+// flights wants what the TLS in tunnels begins with to be read before anything
+// is dialled, by every mode: what is good passes, what is refused is told so
+// and goes nowhere, and so does what the reader says nothing to.
+func (p *Prover) flights(ctx context.Context, a *attempt, f *findings) {
+	w := newWay(a, wire.CanaryProxy, "", func(ctx context.Context) (net.Conn, error) { return p.dial(ctx, wire.CanaryProxy) })
+	defer w.close()
+	var wg sync.WaitGroup
+	for _, mode := range modes() {
+		passed, never := wire.CanaryHost(wire.CanarySecure, mode), wire.CanaryHost(wire.CanaryNever, mode)
+		for _, t := range []struct {
+			host    string
+			version uint16
+			want    []byte
+		}{{passed, newTLS, arrived()}, {never, oldTLS, tooOld()}, {never, newTLS, nil}} {
+			wg.Go(func() { f.add(Flight, "tunnel "+mode, p.flight(ctx, w, t.host, hello(t.host, t.version), t.want)) })
+		}
+	}
+	wg.Wait()
+}
+
+// flight opens a tunnel, begins TLS in it, and wants to hear exactly one thing
+// before its end.
+func (p *Prover) flight(ctx context.Context, w *way, host string, first, want []byte) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	out, in, stop := pipe(ctx)
+	defer stop()
+	res, err := w.connect(ctx, fmt.Sprintf("%s:%d", host, wire.CanaryPort), out)
+	if err != nil {
+		return p.late(ctx, err, "no tunnel")
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		rest, _ := io.ReadAll(io.LimitReader(res.Body, maxAnswer)) // as far as it goes
+		return fmt.Errorf("a tunnel was %s", answered(res, rest))
+	}
+	if _, err := in.Write(first); err != nil {
+		return p.late(ctx, err, "TLS could not begin")
+	}
+	return heard(ctx, res.Body, want)
+}
+
+// heard wants a tunnel to say one thing and then to end, however it does.
+func heard(ctx context.Context, in io.Reader, want []byte) error {
+	got, _ := io.ReadAll(io.LimitReader(in, maxAnswer)) // it may be broken off
+	switch {
+	case !bytes.Equal(got, want) && bytes.Equal(got, arrived()):
+		return errors.New("TLS passed that was not to")
+	case ctx.Err() != nil:
+		return fmt.Errorf("a tunnel was open still, and answered %s", said(got))
+	case !bytes.Equal(got, want):
+		return fmt.Errorf("TLS was answered %s, and not %s", said(got), said(want))
+	}
+	return nil
+}
+
+// said is what was heard, for a person.
+func said(b []byte) string {
+	if len(b) == 0 {
+		return "nothing"
+	}
+	return fmt.Sprintf("% x", b)
+}
+
+// strays counts, from now until it is called, the connections to where nothing
+// may lead, and says that there were some.
+func (p *Prover) strays(ctx context.Context) func() error {
+	before, err := p.visits(ctx)
+	return func() error {
+		if err != nil {
+			return err
+		}
+		after, err := p.visits(ctx)
+		if n := after - before - 1; err == nil && n > 0 {
+			return fmt.Errorf("%d connections were made for TLS that was not to pass", n)
+		}
+		return err
+	}
+}
+
+// visits is how many connections have come to where nothing may lead, with one
+// of our own, behind which none is left that came before.
+func (p *Prover) visits(ctx context.Context) (int, error) {
+	ctx, cancel := context.WithTimeout(ctx, p.cfg.Patience)
+	defer cancel()
+	c, err := p.dial(ctx, wire.CanaryNever)
+	if err != nil {
+		return 0, fmt.Errorf("visit the end of canaries: %w", err)
+	}
+	defer c.Close()
+	stop := context.AfterFunc(ctx, func() { c.Close() })
+	defer stop()
+	if _, err := c.Write([]byte("no TLS")); err != nil {
+		return 0, fmt.Errorf("visit the end of canaries: %w", err)
+	}
+	if _, err := io.Copy(io.Discard, c); err != nil {
+		return 0, fmt.Errorf("visit the end of canaries: %w", err)
+	}
+	return p.never.total(), nil
+}
