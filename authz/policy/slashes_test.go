@@ -97,7 +97,7 @@ func TestEncodedSlashesOnEachLevel(t *testing.T) {
 func TestEncodedSlashesAreFound(t *testing.T) {
 	t.Parallel()
 	var rules []string
-	for _, name := range strings.FieldsSeq("a b c d e f g h i j k l m n o p q r s t u v w x y z") {
+	for name := range strings.FieldsSeq("a b c d e f g h i j k l m n o p q r s t u v w x y z") {
 		rules = append(rules,
 			`{name: allow-`+name+`, to: {type: HTTP, http: [{hosts: [forge.example], paths: ["/`+name+`/*"], encodedSlashes: Keep}]}, action: Allow}`,
 			`{name: deny-`+name+`, to: {type: HTTP, http: [{hosts: [forge.example], paths: ["/`+name+`/secret/**", "/`+name+`/x%2Fy"]}]}, action: Deny}`)
