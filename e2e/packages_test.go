@@ -100,7 +100,7 @@ func TestPackages(t *testing.T) {
 		{"a small file of a model, which the hub has in its cache", "GET", all["hub"] + "/acme/tiny/resolve/main/config.json", "", 200, ""},
 		{"of another model", "GET", all["hub"] + "/evil/tiny/resolve/main/config.json", "", 403, "no_rule"},
 		{"in the cache, of another model", "GET", all["hub"] + "/api/resolve-cache/models/evil/tiny/" + wholeCommit + "/config.json", "", 403, "no_rule"},
-		{"in the cache, of a model that was renamed", "GET", all["hub"] + "/api/resolve-cache/models/acme/tiny/" + wholeCommit + "/config.json?%2Fevil%2Ftiny%2Fresolve%2Fmain%2Fconfig.json=", "", 400, "body_unreadable"},
+		{"in the cache, of a model that was renamed", "GET", all["hub"] + "/api/resolve-cache/models/acme/tiny/" + wholeCommit + "/config.json?%2Fevil%2Ftiny%2Fresolve%2Fmain%2Fconfig.json=", "", 400, "bad_path"},
 		{"what else the hub has", "GET", all["hub"] + "/api/models/acme/tiny/xet-read-token/" + wholeCommit, "", 403, "registry_closed"},
 		{"a registry that is not read in tunnels", "GET", strings.Replace(all["own"], "http:", "https:", 1) + "/x", "", 0, "surface_required"},
 		{"the same, in a tunnel", "GET", all["tls"] + "/simple/tool/", "", 200, ""},
