@@ -133,7 +133,9 @@ func (b *Book) Begin(a *Ask) (*Charge, *Refusal) {
 	}
 	if err := b.wait(last); err != nil {
 		c.Cancel()
-		return nil, &Refusal{Limit: a.Limits[0], Unkept: err}
+		r = &Refusal{Limit: a.Limits[0], Unkept: err}
+		b.refused(r)
+		return nil, r
 	}
 	return c, nil
 }

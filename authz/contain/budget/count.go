@@ -35,6 +35,8 @@ func newCounts() counts {
 func (b *Book) refused(r *Refusal) {
 	of := "upload"
 	switch {
+	case r.Unkept != nil:
+		of = "file"
 	case r.Full:
 		of = "accounts"
 	case r.Names:
