@@ -39,7 +39,7 @@ func newReader(opts []grpc.ServerOption) (*grpc.Server, error) {
 		return nil, fmt.Errorf("hold the hop %s", readHop())
 	}
 	server := grpc.NewServer(opts...)
-	firstflight.New(live, lenient{}, slog.New(slog.DiscardHandler)).Register(server)
+	firstflight.New(live, lenient{}, time.Now, slog.New(slog.DiscardHandler)).Register(server)
 	return server, nil
 }
 

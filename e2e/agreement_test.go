@@ -115,7 +115,7 @@ func TestAgreement(t *testing.T) {
 	t.Parallel()
 	a := newAgreed(t, "")
 	for name, test := range map[string]func(*agreed, *testing.T){
-		"TLS": (*agreed).ofTLS, "opaque": (*agreed).opaque, "first flights": (*agreed).ofFirstFlights, "second hellos": (*agreed).ofSecondHellos, "requests": (*agreed).ofRequests,
+		"TLS": (*agreed).ofTLS, "opaque": (*agreed).opaque, "first flights": (*agreed).ofFirstFlights, "second hellos": (*agreed).ofSecondHellos, "too fast": (*agreed).tooFast, "requests": (*agreed).ofRequests,
 	} {
 		t.Run(name, func(t *testing.T) { test(a, t) })
 	}
@@ -241,6 +241,24 @@ func (a *agreed) ofSecondHellos(t *testing.T) {
 				t.Errorf("it is recorded as %s, %q", end.End, end.Code)
 			}
 		})
+	}
+}
+
+// tooFast: a tunnel in which a second ClientHello may come is read, and so cannot
+// carry as much as others.
+func (a *agreed) tooFast(t *testing.T) {
+	c := tls.Client(a.opened(t, a.target, "too fast"), &tls.Config{
+		ServerName: "web.example", InsecureSkipVerify: true, CurvePreferences: []tls.CurveID{tls.CurveP384, tls.CurveP521},
+	})
+	if _, err := io.WriteString(c, "POST /sent HTTP/1.1\r\nHost: web.example\r\nContent-Length: 1073741824\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	var err error
+	for block := make([]byte, 1<<20); err == nil; {
+		_, err = c.Write(block)
+	}
+	if end := a.ended(t, "too fast"); end.End != audit.EndLimit || end.Code != "overloaded" {
+		t.Errorf("it ends by %v, and is recorded as %s, %q", err, end.End, end.Code)
 	}
 }
 

@@ -70,7 +70,7 @@ func newPlayed(t testing.TB) (*firstflight.Server, *played) {
 	// What Envoy's call says of itself.
 	md := metadata.Pairs(wire.CallParent, id.String(), ":authority", "hopgate_flight", "content-type", "application/grpc",
 		"x-envoy-internal", "true", "x-forwarded-for", "10.0.0.1", "user-agent", "envoy")
-	return firstflight.New(live, judge{}, slog.New(slog.DiscardHandler)), &played{
+	return firstflight.New(live, judge{}, time.Now, slog.New(slog.DiscardHandler)), &played{
 		ctx: metadata.NewIncomingContext(t.Context(), md), codec: check.NewCodec(check.NewBudget(1 << 20)), came: [][]byte{raw},
 	}
 }

@@ -17,6 +17,8 @@ type flight struct {
 	end  bool
 	// kept is where data is that came in pieces.
 	kept []byte
+	// sent is how much has gone on.
+	sent int
 }
 
 // errGone means that Envoy ended the side stream, or says what cannot be read.
@@ -67,18 +69,6 @@ func (f *flight) pass(n int, over bool) error {
 	if err := f.stream.SendMsg(onward(f.data[:n], f.end && all, over)); err != nil {
 		return errGone
 	}
-	f.data = f.data[n:]
+	f.data, f.sent = f.data[n:], f.sent+n
 	return nil
-}
-
-// passOn sends on what comes next, unread, for as long as Envoy shows it.
-func (f *flight) passOn() error {
-	for {
-		if err := f.next(); err != nil {
-			return err
-		}
-		if err := f.pass(len(f.data), false); err != nil {
-			return err
-		}
-	}
 }

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
+	"github.com/hopgate/hopgate/authz/denial"
 	"github.com/hopgate/hopgate/authz/leash"
 	"github.com/hopgate/hopgate/authz/surface/clienthello"
 	"github.com/hopgate/hopgate/gateway/api/wire"
@@ -28,12 +29,14 @@ type Judge interface {
 type Server struct {
 	register *leash.Register
 	judge    Judge
+	pace     *pace
 	log      *slog.Logger
 }
 
-// New makes the service, for a server whose codec knows rawproto's messages.
-func New(r *leash.Register, j Judge, log *slog.Logger) *Server {
-	return &Server{register: r, judge: j, log: log}
+// New makes the service, for a server whose codec knows rawproto's messages. now
+// gives the time, with its monotonic part.
+func New(r *leash.Register, j Judge, now func() time.Time, log *slog.Logger) *Server {
+	return &Server{register: r, judge: j, pace: newPace(now), log: log}
 }
 
 // Register adds the service to a server.
@@ -49,9 +52,9 @@ func (s *Server) Register(r grpc.ServiceRegistrar) {
 	}, s)
 }
 
-// letGo is how long a tunnel may take to end by the alert that it was sent;
+// lingers is how long a tunnel may take to end by the alert that it was sent;
 // then it is broken off.
-const letGo = 250 * time.Millisecond
+const lingers = 250 * time.Millisecond
 
 // Process is one first flight. An error closes the tunnel; an orderly end would
 // have Envoy go on with whatever comes next, and is only ever Envoy's own.
@@ -92,10 +95,23 @@ func (t *tunnel) run() error {
 		return t.follow(first)
 	}
 	// Its client waits for an answer, so that nothing is on its way.
+	return t.letGo()
+}
+
+// letGo has Envoy go on by itself.
+func (t *tunnel) letGo() error {
 	if err := t.pass(len(t.data), true); err != nil {
 		return err
 	}
-	return t.passOn()
+	return t.ended()
+}
+
+// ended waits until Envoy ends the call. What it shows meanwhile goes nowhere.
+func (t *tunnel) ended() error {
+	for t.stream.RecvMsg(&t.last) == nil {
+		continue
+	}
+	return errGone
 }
 
 // follow looks for a second ClientHello behind the first. A client may have sent
@@ -111,11 +127,11 @@ func (t *tunnel) follow(first clienthello.Hello) error {
 		if err != nil && (t.end || !errors.Is(err, clienthello.ErrShort)) {
 			return t.refuse(t.server.judge.Hello(t.hop, clienthello.Hello{}, err), alertOf(clienthello.Hello{}, err))
 		}
+		if !t.server.pace.take(read+n, t.sent) {
+			return t.tooFast()
+		}
 		if err := t.pass(read+n, false); err != nil {
 			return err
-		}
-		if w.Over() {
-			return t.passOn()
 		}
 		if err := t.next(); err != nil {
 			return err
@@ -134,10 +150,14 @@ func (t *tunnel) again(second clienthello.Hello, changed error) error {
 	if code != "" {
 		return t.refuse(code, alertOf(second, changed))
 	}
-	if err := t.pass(len(t.data), true); err != nil {
-		return err
-	}
-	return t.passOn()
+	return t.letGo()
+}
+
+// tooFast ends a tunnel that sends faster than what it sends can be passed on.
+func (t *tunnel) tooFast() error {
+	t.server.log.Debug("a tunnel that is followed sends too fast", "hop", t.id.String(), "sent", t.sent)
+	t.server.register.Cut(t.id, leash.Cut{Code: denial.Overloaded, Detail: wire.DetailLimit})
+	return errGone
 }
 
 // hop is the one that Envoy names, in the call's own metadata, which no client
@@ -164,7 +184,7 @@ func (t *tunnel) refuse(code string, alert byte) error {
 	if tell == nil {
 		t.server.register.Refuse(t.id, code)
 	} else {
-		time.AfterFunc(letGo, tell)
+		time.AfterFunc(lingers, tell)
 	}
 	t.server.log.Debug("the TLS of a tunnel is refused", "hop", t.id.String(), "code", code)
 	for _, m := range []*reply{back(fatal(t.minor, alert)), closing()} {
@@ -172,9 +192,5 @@ func (t *tunnel) refuse(code string, alert byte) error {
 			return errGone
 		}
 	}
-	// Envoy ends the call as it closes the tunnel.
-	for t.stream.RecvMsg(&t.last) == nil {
-		continue
-	}
-	return errGone
+	return t.ended() // as Envoy closes the tunnel
 }

@@ -61,7 +61,7 @@ func newBench(t *testing.T) *bench {
 	}
 	l := bufconn.Listen(1 << 20)
 	s := grpc.NewServer(grpc.ForceServerCodecV2(check.NewCodec(check.NewBudget(1 << 20))))
-	firstflight.New(b.live, judge{"closed.example": "tls_hidden", "unreadable": "tls_unreadable"}, slog.New(slog.DiscardHandler)).Register(s)
+	firstflight.New(b.live, judge{"closed.example": "tls_hidden", "unreadable": "tls_unreadable"}, time.Now, slog.New(slog.DiscardHandler)).Register(s)
 	done := make(chan error, 1)
 	go func() { done <- s.Serve(l) }()
 	t.Cleanup(func() { s.Stop(); <-done })
@@ -237,6 +237,28 @@ func TestSecondHello(t *testing.T) {
 				t.Errorf("cut as %+v", c)
 			}
 		})
+	}
+}
+
+// Who is followed, and sends faster than can be passed on, is ended.
+func TestTooFast(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	s := b.begin(t, b.hop.String())
+	say(t, s, sent(t, asksForMore("open.example")), false)
+	hear(t, s)
+	piece := append([]byte{23, 3, 3, 0x40, 0}, make([]byte, 1<<14)...)
+	for range 64 << 20 / len(piece) {
+		// An error means that the side stream has ended, which Recv says too.
+		if s.Send(&netprocv3.ProcessingRequest{ReadData: &netprocv3.Data{Data: piece}}) != nil {
+			break
+		}
+		if _, err := s.Recv(); err != nil {
+			break
+		}
+	}
+	if c := <-b.cut; c.Code != "overloaded" || c.Detail != wire.DetailLimit {
+		t.Errorf("cut as %+v", c)
 	}
 }
 

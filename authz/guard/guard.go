@@ -261,7 +261,7 @@ func (g *Guard) Register(s grpc.ServiceRegistrar) {
 	g.check.Register(s)
 	leash.NewHolder(g.register, g.check, g.check, g.cfg.Log).Register(s)
 	leash.NewEndLog(g.register).Register(s)
-	firstflight.New(g.register, g.check, g.cfg.Log).Register(s)
+	firstflight.New(g.register, g.check, g.cfg.Now, g.cfg.Log).Register(s)
 }
 
 // Run works until ctx ends, or until a part of it has failed that decisions

@@ -135,7 +135,7 @@ const handshake = 10 * time.Second
 // inspectListener is what a tunnel of this mode enters that is inspected.
 func inspectListener(mode string, s Settings) *listenerv3.Listener {
 	out := innerListener(mode, s)
-	out.Name = inspectName(mode)
+	out.Name, out.PerConnectionBufferLimitBytes = inspectName(mode), u32(listenerBuffer)
 	out.FilterChains[1] = &listenerv3.FilterChain{
 		Name:                          "tls",
 		FilterChainMatch:              &listenerv3.FilterChainMatch{TransportProtocol: "tls"},

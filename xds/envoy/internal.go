@@ -55,7 +55,7 @@ func innerListener(mode string, s Settings) *listenerv3.Listener {
 			FilterChainMatch: &listenerv3.FilterChainMatch{TransportProtocol: "tls"},
 			Filters:          tunnelFilters(mode, s),
 		}},
-		PerConnectionBufferLimitBytes: u32(listenerBuffer),
+		PerConnectionBufferLimitBytes: u32(tunnelBuffer),
 	}
 }
 

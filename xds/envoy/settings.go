@@ -75,6 +75,7 @@ const (
 	maxHeadersKB      = 60
 	manyRequests      = 100_000
 	listenerBuffer    = 1 << 20
+	tunnelBuffer      = 64 << 10 // what is read at once goes to the guard at once, and waits there without end
 	earlyDataBytes    = 16 << 10
 	maxCachedHosts    = 100_000
 	maxPendingLookups = 4096

@@ -25,9 +25,9 @@ const commonExtensions = 32
 // draft is a Hello while it is read.
 type draft struct {
 	Hello
-	// listed are the groups that the client can do, shared those of which it has
-	// sent a share.
-	listed, shared groups
+	// groups are the extensions that list what the client can do, and of what it
+	// has sent a share.
+	groups groups
 }
 
 // reader takes fields off the front of its bytes. Once a field was not there
@@ -78,7 +78,7 @@ func parse(body []byte) (Hello, error) {
 	if !r.whole() || !h.extend(extensions) {
 		return Hello{}, ErrMalformed
 	}
-	h.Open = h.Version == VersionTLS13 && open(h.listed, h.shared)
+	h.Open = h.Version == VersionTLS13 && h.groups.open()
 	return h.Hello, nil
 }
 
@@ -103,10 +103,10 @@ func (h *draft) extension(kind int, data []byte) (ok bool) {
 		h.ServerName, ok = serverName(data)
 		return ok
 	case kind == extSupportedGroups:
-		h.listed, ok = groupsOf(data, false)
+		h.groups.listed, ok = ids(data, false)
 		return ok
 	case kind == extKeyShare:
-		h.shared, ok = groupsOf(data, true)
+		h.groups.shared, ok = ids(data, true)
 		return ok
 	case kind == extSupportedVersions:
 		h.Version, ok = highest(data)

@@ -10,7 +10,8 @@ type Watch struct {
 	left int
 	// passed are the records that said nothing.
 	passed int
-	over   bool
+	// over: there can be no second.
+	over bool
 }
 
 const (
@@ -26,9 +27,6 @@ const (
 // NewWatch looks for what may follow this ClientHello. Before TLS 1.3 there is no
 // second.
 func NewWatch(first Hello) *Watch { return &Watch{first: first, over: first.Version != VersionTLS13} }
-
-// Over reports whether a second ClientHello can come no more.
-func (w *Watch) Over() bool { return w.over }
 
 // Read reads what comes next. n bytes of it may be sent on before there is more;
 // with ErrShort the rest is to be read again when there is. found: b ends with a
@@ -69,10 +67,7 @@ func (w *Watch) record(b []byte) (size int, hello bool, err error) {
 		if w.passed++; w.passed > maxPassed {
 			return 0, false, ErrLong
 		}
-	case typeApplicationData:
-		// Encrypted: the handshake goes on, unless this is early data, which a
-		// server skips that asks for a second ClientHello.
-		w.over = !w.first.Early
+	case typeApplicationData: // encrypted, or early data, which a server skips that asks for a second ClientHello
 	case typeHandshake:
 		if hello, err = begins(b[recordHeader:], body); err != nil || hello {
 			return 0, hello, err

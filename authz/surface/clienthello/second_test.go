@@ -20,7 +20,6 @@ type watched struct {
 	passed int
 	found  bool
 	second clienthello.Hello
-	over   bool
 	err    error
 }
 
@@ -36,7 +35,6 @@ func watch(first clienthello.Hello, flights ...[]byte) (out watched) {
 			break
 		}
 	}
-	out.over = w.Over()
 	return out
 }
 
@@ -81,10 +79,11 @@ func TestWatch(t *testing.T) {
 		{"malformed", first, hello(0x303, offers(), name, name), watched{err: clienthello.ErrMalformed}},
 		{"as long as some servers take", first, []byte{22, 3, 3, 0, 4, 1, 2, 0, 0}, watched{err: clienthello.ErrLong}},
 		{"half", first, second[:40], watched{err: clienthello.ErrShort}},
-		{"none, but what is encrypted", first, join(changeCipher(), protected(), second), watched{passed: len(second) + 14, over: true}},
-		{"none, by TLS 1.2", first, join([]byte{22, 3, 3, 0, 6, 16, 0, 0, 2, 1, 2}, second), watched{passed: len(second) + 11, over: true}},
-		{"none, by TLS 1.2 that is resumed", first, join(changeCipher(), finished), watched{passed: 20, over: true}},
-		{"none before TLS 1.3", old, second, watched{passed: len(second), over: true}},
+		{"none, but what is encrypted", first, join(changeCipher(), protected(), protected()), watched{passed: 22}},
+		{"behind what looks encrypted", first, join(changeCipher(), protected(), second), watched{passed: 14, found: true, second: seen}},
+		{"none, by TLS 1.2", first, join([]byte{22, 3, 3, 0, 6, 16, 0, 0, 2, 1, 2}, second), watched{passed: len(second) + 11}},
+		{"none, by TLS 1.2 that is resumed", first, join(changeCipher(), finished), watched{passed: 20}},
+		{"none before TLS 1.3", old, second, watched{passed: len(second)}},
 		{"behind early data", early, join(changeCipher(), protected(), protected(), second), watched{passed: 22, found: true, second: seen}},
 		{"early data, and no more", early, join(protected(), protected()), watched{passed: 16}},
 		{"an empty record", first, join([]byte{22, 3, 3, 0, 0}, second), watched{err: clienthello.ErrNotTLS}},
@@ -131,9 +130,6 @@ func FuzzWatch(f *testing.F) {
 		}
 		if whole.found && (!cut.found || cut.second != whole.second) {
 			t.Errorf("found %+v, and in pieces %+v", whole, cut)
-		}
-		if whole.over != cut.over && !cut.found && cut.err == nil {
-			t.Errorf("over: %v, and in pieces %v", whole.over, cut.over)
 		}
 		if whole.err == nil && !whole.found && whole != cut {
 			t.Errorf("passed as %+v, and in pieces as %+v", whole, cut)
