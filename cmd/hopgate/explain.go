@@ -53,31 +53,34 @@ or a decision that was recorded, by its hop id (a denial's request_id):
 	caFlags(c, &ca)
 	c.Flags().StringVar(&record, "record", "", "audit record that has the hop")
 	c.RunE = func(c *cobra.Command, args []string) error {
-		if record != "" {
-			r, err := decisionOn(record, args[0])
-			if err != nil {
-				return err
-			}
-			return explainBy(c.OutOrStdout(), paths, state, ca, output.value, func(cfg *explain.Config) (explain.Explanation, error) {
-				return explainRecord(cfg, record, &r)
-			})
-		}
-		h, err := readHop(args[0], c.InOrStdin())
+		by, err := explainerOf(record, args[0], c.InOrStdin())
 		if err != nil {
 			return err
 		}
-		return explainBy(c.OutOrStdout(), paths, state, ca, output.value, func(cfg *explain.Config) (explain.Explanation, error) {
-			if h.IsQuery() {
-				return cfg.ExplainQuery(h)
-			}
-			hop, err := cfg.Resolve(h)
-			if err != nil {
-				return explain.Explanation{}, err
-			}
-			return cfg.Explain(hop), nil
-		})
+		return explainBy(c.OutOrStdout(), paths, state, ca, output.value, by)
 	}
 	return c
+}
+
+// explainer explains what a person asked about against a configuration.
+type explainer func(*explain.Config) (explain.Explanation, error)
+
+func explainerOf(record, arg string, stdin io.Reader) (explainer, error) {
+	if record != "" {
+		r, err := decisionOn(record, arg)
+		return func(cfg *explain.Config) (explain.Explanation, error) { return explainRecord(cfg, record, &r) }, err
+	}
+	h, err := readHop(arg, stdin)
+	return func(cfg *explain.Config) (explain.Explanation, error) {
+		if h.IsQuery() {
+			return cfg.ExplainQuery(h)
+		}
+		hop, err := cfg.Resolve(h)
+		if err != nil {
+			return explain.Explanation{}, err
+		}
+		return cfg.Explain(hop), nil
+	}, err
 }
 
 func readHop(arg string, stdin io.Reader) (*explain.Hop, error) {
@@ -142,7 +145,7 @@ func explainRecord(cfg *explain.Config, path string, r *audit.Record) (explain.E
 	return e, errors.Join(err, broken)
 }
 
-func explainBy(w io.Writer, paths []string, state string, ca laptop.CAFiles, output string, by func(*explain.Config) (explain.Explanation, error)) error {
+func explainBy(w io.Writer, paths []string, state string, ca laptop.CAFiles, output string, by explainer) error {
 	r, err := laptop.LookWith(paths, state, ca, time.Now())
 	if err != nil {
 		return err
