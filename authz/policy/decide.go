@@ -173,6 +173,7 @@ func (d *decision) judge(r *rule, entries []posting, t *tally) {
 		d.bind(r, t)
 	}
 	if result != yes && d.matchesUndone(r, entries) {
+		d.out.seen.add(r.fields)
 		d.bind(r, t)
 	}
 }

@@ -63,9 +63,7 @@ func (d *decision) matchesUndone(r *rule, entries []posting) bool {
 	back := d.e.turn()
 	t := r.eval(&d.e, entries)
 	back()
-	reached := d.e.reached
 	d.e = first
-	d.e.reached = first.reached || reached
 	return t == yes
 }
 

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -118,7 +119,7 @@ func TestEncodedSlashesEscapeNoLimit(t *testing.T) {
 	t.Parallel()
 	s := compileAll(t, policyOf(t, "p", `
 - {name: all, to: {type: HTTP, http: [{paths: ["/**"], encodedSlashes: Keep}]}, action: Allow}
-- {name: small, to: {type: HTTP, http: [{paths: ["/up/**"]}]}, action: Allow, with: {audit: Durable, limits: {requestBytes: 10}}}
+- {name: small, transaction: {scopes: [research.read]}, to: {type: HTTP, http: [{paths: ["/up/**"]}]}, action: Allow, with: {audit: Durable, limits: {requestBytes: 10}}}
 `))
 	for path, want := range map[string]string{
 		"/up/a": CodeLimitExceeded, "/up%2Fa": CodeLimitExceeded, "/up/a%2Fb": CodeLimitExceeded, "/other%2Fa": "",
@@ -130,8 +131,8 @@ func TestEncodedSlashesEscapeNoLimit(t *testing.T) {
 		}
 		q.Action.RequestBytes = 1
 		o := decideAll(t, s, proxyTarget(), q)
-		if durable := o.Duties.Audit == v1alpha1.AuditDurable; o.Effect != Allow || durable != (want != "") {
-			t.Errorf("%s, small: %s %q, recorded %s", path, o.Effect, o.Code, o.Duties.Audit)
+		if durable := o.Duties.Audit == v1alpha1.AuditDurable; o.Effect != Allow || durable != (want != "") || slices.Contains(o.SeenNames(), varScopes) != durable {
+			t.Errorf("%s, small: %s %q, recorded %s with %s", path, o.Effect, o.Code, o.Duties.Audit, o.SeenNames())
 		}
 	}
 }
