@@ -2,6 +2,7 @@ package budget
 
 import (
 	"bytes"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -396,7 +397,7 @@ func FuzzParse(f *testing.F) {
 		if err != nil {
 			return
 		}
-		text := (&line{Key: fmt.Sprintf("%x", hashKey)}).append(nil)
+		text := (&line{Key: hex.EncodeToString(hashKey)}).append(nil)
 		for k, u := range all {
 			l := lineOf(k)
 			for at, n := range u.bytes {
