@@ -268,7 +268,7 @@ func TestCanaries(t *testing.T) {
 			}
 		}, "hopgate/tunnel/inside"), []string{canary.Flight}, nil, "tunnel inside: a tunnel was open still"},
 		{"tunnels are dialled at once", in(dialsAtOnce, "hopgate/tunnel/hosts"), []string{canary.Flight}, nil, "connections were made for TLS that was not to pass"},
-		{"the deadline is removed where TLS is captured", in(removesDeadline, "hopgate/canary/tls"), []string{canary.Deadline}, nil, "captured TLS: a tunnel with a deadline of 60ms was open after"},
+		{"the deadline is removed where TLS is captured", in(removesDeadline, "hopgate/canary/tls"), []string{canary.Deadline}, nil, "captured TLS: a tunnel with a deadline of 10ms was open after"},
 		{"nobody decides captured TLS", in(unasked, "authz.capture-tls"), []string{canary.Refused, canary.Deadline, canary.Cut, canary.Tunnels, canary.Meter}, nil, "captured TLS: TLS was answered nothing"},
 		{"the hold is skipped", in(mistaken(wire.HoldNone, wire.HoldHeaders), "hold.headers"), []string{canary.Deadline, canary.Cut, canary.Tunnels, canary.Meter, canary.Flight}, nil, "hop_unknown"},
 		{"the relay is skipped", in(mistaken(wire.HoldRelay, "relays"), "hold.relay"), []string{canary.Relay}, nil, "nothing held"},

@@ -112,9 +112,9 @@ func (p *Prover) capturedDeadline(ctx context.Context, a *attempt, from netip.Ad
 	lived := p.cfg.Now().Sub(begun)
 	switch {
 	case ctx.Err() != nil:
-		return fmt.Errorf("a tunnel with a deadline of %s was open after %s", shortLife, lived.Round(time.Millisecond))
-	case lived < shortLife:
-		return fmt.Errorf("a tunnel with a deadline of %s ended after %s, and was answered %s", shortLife, lived, said(got))
+		return fmt.Errorf("a tunnel with a deadline of %s was open after %s", capturedLife, lived.Round(time.Millisecond))
+	case lived < capturedLife:
+		return fmt.Errorf("a tunnel with a deadline of %s ended after %s, and was answered %s", capturedLife, lived, said(got))
 	}
 	if _, decided := a.source(pathDeadline); !decided {
 		return errors.New("captured TLS ended that nobody had decided")
@@ -160,7 +160,8 @@ func (p *Prover) capturedMeter(ctx context.Context, a *attempt, from netip.AddrP
 			return p.late(ctx, err, "a tunnel that could not go on")
 		}
 	}
-	_, _ = io.Copy(io.Discard, c) // it may be broken off
+	// Its destination says when it was broken off; what the client sees of that
+	// comes later.
 	return overrun(ctx, over, errBrokenOff)
 }
 

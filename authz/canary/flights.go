@@ -18,22 +18,22 @@ import (
 func tooOld() []byte { return []byte{21, 3, 1, 0, 2, 2, 70} }
 
 // flights wants what the TLS in tunnels begins with to be read before anything
-// is dialled, by every mode: what is good passes, what is refused is told so
-// and goes nowhere, and so does what the reader says nothing to.
+// is dialled, by every mode: what is good passes, and what the reader says
+// nothing to goes nowhere. What it refuses, which is the same by every mode, is
+// told so and goes nowhere either.
 func (p *Prover) flights(ctx context.Context, a *attempt, f *findings) {
 	w := newWay(a, wire.CanaryProxy, "", func(ctx context.Context) (net.Conn, error) { return p.dial(ctx, wire.CanaryProxy) })
 	defer w.close()
 	var wg sync.WaitGroup
-	for _, mode := range modes() {
-		passed, never := wire.CanaryHost(wire.CanarySecure, mode), wire.CanaryHost(wire.CanaryNever, mode)
-		for _, t := range []struct {
-			host    string
-			version uint16
-			want    []byte
-		}{{passed, newTLS, arrived()}, {never, oldTLS, tooOld()}, {never, newTLS, nil}} {
-			wg.Go(func() { f.add(Flight, "tunnel "+mode, p.flight(ctx, w, t.host, hello(t.host, t.version), t.want)) })
-		}
+	prove := func(destination, mode string, version uint16, want []byte) {
+		host := wire.CanaryHost(destination, mode)
+		wg.Go(func() { f.add(Flight, "tunnel "+mode, p.flight(ctx, w, host, hello(host, version), want)) })
 	}
+	for _, mode := range modes() {
+		prove(wire.CanarySecure, mode, newTLS, arrived())
+		prove(wire.CanaryNever, mode, newTLS, nil)
+	}
+	prove(wire.CanaryNever, wire.ModeHosts, oldTLS, tooOld())
 	wg.Wait()
 }
 

@@ -19,10 +19,11 @@ import (
 const maxAnswer = 64 << 10
 
 // deadline wants a stream that nothing holds to be broken off when its life is
-// over, and no sooner.
-func (p *Prover) deadline(ctx context.Context, w *way) error {
+// over, and no sooner. flows is called when its answer has begun.
+func (p *Prover) deadline(ctx context.Context, w *way, flows func()) error {
 	begun := p.cfg.Now()
 	res, err := p.get(ctx, w, pathDeadline)
+	flows()
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/hopgate/hopgate/gateway/api/wire"
@@ -34,6 +35,12 @@ func (w *way) String() string {
 	default:
 		return w.listener
 	}
+}
+
+// shapes reports whether w is the one that stands for its shape: what is the same
+// by every mode is proven by one.
+func (w *way) shapes() bool {
+	return w.listener != "" || strings.TrimSuffix(w.mode, wire.InspectSuffix) == wire.ModeHosts
 }
 
 // ways are all, by HTTP/2, where a stream that is broken off is seen at once.
