@@ -150,9 +150,11 @@ func TestStraits(t *testing.T) {
 		if _, err := shaking(r).press(t.Context(), nil, time.Millisecond); err != nil {
 			t.Errorf("%s: %v", r.name, err)
 		}
-		c, err := (cargo{"up", pathUp, 1}).by(t.Context(), l.site, r, 50*time.Millisecond)
-		if err != nil || c.bytes == 0 {
-			t.Fatalf("%s: %d bytes, %v", r.name, c.bytes, err)
+		if r.groups == nil { // who is followed may not send that fast
+			c, err := (cargo{"up", pathUp, 1}).by(t.Context(), l.site, r, 50*time.Millisecond)
+			if err != nil || c.bytes == 0 {
+				t.Fatalf("%s: %d bytes, %v", r.name, c.bytes, err)
+			}
 		}
 		w := way{guard: r.guard}
 		before, err := w.guardUsed()

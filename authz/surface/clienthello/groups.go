@@ -1,5 +1,7 @@
 package clienthello
 
+import "slices"
+
 // Groups for key exchange that servers commonly take (IANA, TLS Supported
 // Groups).
 const (
@@ -19,14 +21,7 @@ type list struct {
 
 func (l *list) all() []uint16 { return l.id[:l.n] }
 
-func (l *list) has(id uint16) bool {
-	for _, other := range l.all() {
-		if other == id {
-			return true
-		}
-	}
-	return false
-}
+func (l *list) has(id uint16) bool { return slices.Contains(l.all(), id) }
 
 // groups are those that a client lists, and those of which it has sent a share.
 type groups struct{ listed, shared list }
