@@ -66,10 +66,10 @@ func (a *agentOf) capturedHTTP(x *exit) came {
 		return came{}
 	}
 	defer c.Close()
-	if _, err := io.WriteString(c, a.request("GET", a.row.Path, "")); err != nil {
+	if _, err := io.WriteString(c, a.request(a.row.Method(), a.row.Path, "")); err != nil {
 		return came{}
 	}
-	return hearFrom(c.r, "GET")
+	return hearFrom(c.r, a.row.Method())
 }
 
 // hello speaks TLS as the row has it, and fetches a page.

@@ -161,6 +161,7 @@ func (d *decider) decide(r *testcorpus.Row, f *fixture, token string) (verdict, 
 		if h == nil {
 			return "", "Envoy takes no such request"
 		}
+		h.method = r.Method()
 		return d.verdict(f, *h)
 	}
 	out := hopAsked{entry: wire.EntryProxy, method: "CONNECT", host: r.Target, protocol: "HTTP/1.1", headers: [][2]string{auth}}
@@ -270,9 +271,13 @@ func unseenHeaders(r *testcorpus.Row) string {
 	}
 	for _, h := range r.Setup.Headers {
 		switch name := strings.ToLower(h[0]); {
+		case name == "host":
+			return "about which Host counts"
+		case r.Setup.H2 && !inHTTP2(name):
+			return "Envoy refuses the header in HTTP/2"
 		case strings.HasPrefix(name, "x-envoy-") || name == "connection" || name == "transfer-encoding":
 			return "Envoy removes or refuses the header"
-		case strings.HasPrefix(name, ":") || strings.ContainsAny(h[1], "\r\n"):
+		case strings.HasPrefix(name, ":") || strings.ContainsAny(h[1], "\r\n\x00"):
 			return "about bytes that Envoy alone sees"
 		}
 	}
@@ -280,6 +285,16 @@ func unseenHeaders(r *testcorpus.Row) string {
 		return "the name in TLS is Envoy's to compare"
 	}
 	return ""
+}
+
+// inHTTP2 reports whether a header is one that requests have in HTTP/2 (RFC 9113
+// section 8.2).
+func inHTTP2(name string) bool {
+	switch name {
+	case "connection", "keep-alive", "proxy-connection", "te", "transfer-encoding", "upgrade", "content-length":
+		return false
+	}
+	return !strings.ContainsFunc(name, func(c rune) bool { return c <= ' ' || c >= 0x7f })
 }
 
 // hostOf is the authority of a URL.

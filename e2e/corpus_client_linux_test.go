@@ -61,7 +61,7 @@ func (a *agentOf) send() came {
 		return a.captured(a.exit)
 	case a.row.Client == testcorpus.DNS:
 		return a.queries(a.exit)
-	case s.Transport == "socks5":
+	case strings.HasPrefix(s.Transport, "socks"):
 		return a.socks()
 	case surfaced(a.row):
 		return a.call()
@@ -115,6 +115,9 @@ func hearFrom(r *bufio.Reader, method string) came {
 	res, err := http.ReadResponse(r, &http.Request{Method: method})
 	if err != nil {
 		return came{}
+	}
+	if res.StatusCode == http.StatusContinue {
+		return hearFrom(r, method)
 	}
 	_, _ = io.Copy(io.Discard, res.Body) // it may end as it likes
 	return cameOf(res)
@@ -227,7 +230,7 @@ func (a *agentOf) call() came {
 		path = "/v1/chat/completions" // what OpenAI calls it
 	}
 	row := *a.row
-	row.Setup.ContentType, row.Host = "application/json", a.row.Target
+	row.Setup.ContentType, row.Host = cmp.Or(row.Setup.ContentType, "application/json"), a.row.Target
 	if strings.HasPrefix(a.row.Host, "tools.") {
 		row.Setup.Headers = append([][2]string{{"Accept", "application/json, text/event-stream"}, {"MCP-Protocol-Version", "2025-06-18"}}, row.Setup.Headers...)
 	}

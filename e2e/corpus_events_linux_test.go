@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -32,8 +34,8 @@ func (x *trial) followed(t *testing.T, a *agentOf, got came) (verdict, note stri
 		t.Errorf("%s: answer %d to %q, want %d to %q as it was said", a.row.ID, got.status, got.location, s.Status, s.Location)
 	}
 	to := s.Location
-	if host, ok := strings.CutPrefix(s.Follow, "udp "); ok {
-		to = "https://" + host + "/" // of UDP a proxy carries nothing
+	if s.Follow != "" { // of UDP a proxy carries nothing
+		to = "https://" + strings.TrimPrefix(s.Follow, "udp ") + "/"
 	}
 	before := x.world.try(nil)
 	next, err := a.follow(to)
@@ -70,11 +72,18 @@ func (x *trial) later(t *testing.T, a *agentOf, f *fixture) (verdict, note strin
 		return x.seen(t, a.row, a.send(), nil)
 	}
 	a.token = x.Token(agent(f.agent), a.change())
+	known := *a
 	var open net.Conn
 	switch s.Tunnel {
 	case "":
 	default: // of whatever kind: what is in it is TLS, and passes unread
 		c, err := a.open()
+		for range busy {
+			if err == nil {
+				break
+			}
+			c, err = a.open()
+		}
 		if err != nil {
 			t.Errorf("%s: open the tunnel: %v", a.row.ID, err)
 			return "", "no tunnel"
@@ -86,7 +95,7 @@ func (x *trial) later(t *testing.T, a *agentOf, f *fixture) (verdict, note strin
 		row.Target = net.JoinHostPort(testcorpus.PublicAddress().String(), "443")
 		a.row = &row
 	}
-	undo, err := x.happen(t, a, f)
+	undo, err := x.happen(t, &known, f)
 	if err != nil {
 		return "", err.Error()
 	}
@@ -150,17 +159,23 @@ func (a *agentOf) lives(c net.Conn) (verdict, note string) {
 	return testcorpus.Deny, "it was cut"
 }
 
-// happen makes the row's event happen, waits until it is in force, and gives
-// what makes it undone.
+// happen makes the row's event happen, waits until it is in force for what the
+// row began with, and gives what makes it undone.
 func (x *trial) happen(t *testing.T, a *agentOf, f *fixture) (undo func(), err error) {
 	exit, event := f.exit, a.row.Setup.Event+a.row.Setup.State
-	own := "from: {agents: [{name: " + f.agent + "}]}, to: {type: Hosts, hosts: [{names: [allowed.example]"
+	if a.row.Client != testcorpus.Connect {
+		return nil, fmt.Errorf("nobody makes this happen to a row by %s: %s", a.row.Client, event)
+	}
+	host, _, _ := strings.Cut(a.row.Target, ":")
+	own := "from: {agents: [{name: " + f.agent + "}]}, to: {type: Hosts, hosts: [{names: [" + strconv.Quote(host) + "]"
 	revert := func() { x.Write(exit.policyFile(), exit.policy("")) }
 	switch word := func(w string) bool { return strings.Contains(event, w) }; {
 	case strings.HasPrefix(event, "other ") || word("rule added") && !word("deny"):
 		return x.meanwhile(t, a, f, word("quarantined")), nil
-	case word("rule removed") || word("name removed"):
+	case word("rule removed") || word("name removed") || word("no policy") || word("not loaded"):
 		x.Write(exit.policyFile(), exit.policy(f.agent))
+	case word("invalid") || word("broken"):
+		x.Write(exit.policyFile(), exit.with("{name: broken}", ""))
 	case word("deny"):
 		x.Write(exit.policyFile(), exit.with("{name: shut, "+own+"}]}, action: Deny}", ""))
 	case word("narrowed") || word("port"):
@@ -176,15 +191,10 @@ func (x *trial) happen(t *testing.T, a *agentOf, f *fixture) (undo func(), err e
 	default:
 		return nil, fmt.Errorf("nobody makes this happen: %s", event)
 	}
-	known := *a
-	known.row = &testcorpus.Row{Target: "allowed.example:443", SNI: "allowed.example"}
-	if a.row.Setup.State != "" {
-		known.row.Target = a.row.Target
-	}
-	testenv.Wait(t, "it to be in force", func() bool { return !known.opens() })
+	testenv.Wait(t, a.row.ID+": it to be in force", a.shut)
 	return func() {
 		revert()
-		testenv.Wait(t, "it to be undone", known.opens)
+		testenv.Wait(t, a.row.ID+": it to be undone", a.opens)
 	}, nil
 }
 
@@ -197,18 +207,18 @@ func (x *trial) meanwhile(t *testing.T, a *agentOf, f *fixture, cut bool) (undo 
 	testenv.Wait(t, "the other rule to be in force", probe.opens)
 	if cut {
 		x.Write("quarantine.yaml", quarantineOf("Agent", "probe"))
-		testenv.Wait(t, "the other agent to be cut off", func() bool { return !probe.opens() })
+		testenv.Wait(t, "the other agent to be cut off", probe.shut)
 	}
 	if a.row.Setup.Event == "other rule removed" {
 		x.Write(f.exit.policyFile(), f.exit.policy(""))
-		testenv.Wait(t, "the other rule to be gone", func() bool { return !probe.opens() })
+		testenv.Wait(t, "the other rule to be gone", probe.shut)
 	}
 	return func() {
 		if cut {
 			x.lift(t)
 		}
 		x.Write(f.exit.policyFile(), f.exit.policy(""))
-		testenv.Wait(t, "the other rule to be undone", func() bool { return !probe.opens() })
+		testenv.Wait(t, "the other rule to be undone", probe.shut)
 	}
 }
 
@@ -243,12 +253,23 @@ func (a *agentOf) change() func(*token.Params) {
 	}
 }
 
-// opens reports whether a tunnel would be opened.
-func (a *agentOf) opens() bool {
+// opens reports whether a tunnel would be opened, shut whether it is refused. A
+// machine that is too busy does neither.
+func (a *agentOf) opens() bool { return a.asked() == http.StatusOK }
+
+func (a *agentOf) shut() bool {
+	got := a.asked()
+	return got >= 400 && got < 500
+}
+
+// asked is the answer to a CONNECT; 0: there is none.
+func (a *agentOf) asked() int {
 	c := a.dial()
 	defer c.Close()
-	_, err := io.WriteString(c, "CONNECT "+a.row.Target+" HTTP/1.1\r\nHost: x\r\n"+a.auth()+"\r\n")
-	return err == nil && hearHead(c.r) == 200
+	if _, err := io.WriteString(c, "CONNECT "+a.row.Target+" HTTP/1.1\r\nHost: x\r\n"+a.auth()+"\r\n"); err != nil {
+		return 0
+	}
+	return hearHead(c.r)
 }
 
 func quarantineOf(kind, value string) string {

@@ -69,7 +69,7 @@ func useOf(r *testcorpus.Row) string {
 }
 
 // surfaced reports whether a row is about a surface that is read from bodies.
-func surfaced(r *testcorpus.Row) bool { return r.Setup.Body != "" && r.Class == "body" }
+func surfaced(r *testcorpus.Row) bool { return r.Rules.Model != "" || len(r.Rules.Tools) > 0 }
 
 // withKey reports whether a row is about a host that is reached with the
 // gateway's key: not by a tunnel, but by requests that the gateway makes TLS of.
@@ -195,6 +195,9 @@ func (x *exit) resolve(known []string) {
 			at = testcorpus.PublicAddress().String()
 		}
 		m.Answer = append(m.Answer, addresses(q.Qtype, q.Name, 60, at)...)
+		if x.row.Client == testcorpus.DNS && q.Qtype == dns.TypeAAAA { // elsewhere one family will do
+			m.Answer = append(m.Answer, addresses(q.Qtype, q.Name, 60, "2606:4700::1")...)
+		}
 		if q.Qtype == dns.TypeHTTPS {
 			h := dns.RR_Header{Name: q.Name, Rrtype: dns.TypeHTTPS, Class: dns.ClassINET, Ttl: 60}
 			m.Answer = append(m.Answer, &dns.HTTPS{SVCB: dns.SVCB{Hdr: h, Priority: 1, Target: ".", Value: []dns.SVCBKeyValue{&dns.SVCBAlpn{Alpn: []string{"h2"}}}}})
@@ -276,8 +279,11 @@ func (f *fixture) rules(row *testcorpus.Row, all []uint16) []string {
 		out = append(out, fmt.Sprintf("{name: %s-%d, %s, to: %s, %s}", f.agent, n, from, to, rest))
 	}
 	if f.exit.models {
-		add(`{type: Models, models: [{providers: [{kind: XBackend, name: llm}], names: [m-small]}]}`, "action: Allow")
-		add(`{type: Tools, tools: [{servers: [{kind: XBackend, name: tools}], names: [list]}]}`, "action: Allow")
+		if r.Model != "" {
+			add("{type: Models, models: [{providers: [{kind: XBackend, name: llm}], names: ["+r.Model+"]}]}", "action: Allow")
+		} else {
+			add("{type: Tools, tools: [{servers: [{kind: XBackend, name: tools}], names: "+quoted(r.Tools)+"}]}", "action: Allow")
+		}
 		return out
 	}
 	if r.Registry != "" {
@@ -387,6 +393,9 @@ func requests(g testcorpus.Grant, all []uint16, rest string) string {
 	}
 	if len(g.Paths) > 0 {
 		rest += ", paths: " + quoted(g.Paths)
+	}
+	if g.Scope != "" {
+		rest += fmt.Sprintf(", query: [{name: scope, type: Exact, values: [%q]}]", g.Scope)
 	}
 	return fmt.Sprintf("{type: HTTP, http: [%s]}", entries(ports, "hosts: "+quoted(g.Names)+rest))
 }

@@ -111,6 +111,13 @@ func TestParseRules(t *testing.T) {
 		"allow host A.Example. ports 80 and 443; deny hosts b.example, c.example port 25": {
 			Allow: []Grant{{Names: []string{"a.example"}, Ports: []uint16{80, 443}}}, Deny: []Grant{{Names: []string{"b.example", "c.example"}, Ports: []uint16{25}}},
 		},
+		"TLS inspection on; allow GET,HEAD https://o.example/v2/lib/base/* by digest; token endpoint pull scope only": {
+			Inspect: true, Allow: []Grant{
+				{Names: []string{"o.example"}, Ports: []uint16{443}, Secure: true, Methods: []string{"GET", "HEAD"}, Paths: []string{"/v2/lib/base/manifests/sha256:*", "/v2/lib/base/blobs/sha256:*"}},
+				{Names: []string{"o.example"}, Ports: []uint16{443}, Secure: true, Methods: []string{"GET"}, Paths: []string{"/token"}, Scope: "repository:lib/base:pull"},
+			},
+		},
+		"TLS inspection on; allow MCP tools/call name list and Get on tools.example": {Inspect: true, Tools: []string{"list", "Get"}},
 		"allow hosts a.example and b.example any port": {Allow: []Grant{{Names: []string{"a.example", "b.example"}}}},
 		"forbid everything":                            {Unknown: []string{"forbid everything"}},
 	} {

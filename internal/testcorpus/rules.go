@@ -28,6 +28,10 @@ type Rules struct {
 	Registry   string
 	Packages   []string
 	MinimumAge string
+	// Model is the one that may be asked of the provider, Tools those that may be
+	// called of the server.
+	Model string
+	Tools []string
 	// Keyed is a host towards which the gateway puts a credential of its own on.
 	Keyed string
 	// HeadBytes, BodyBytes and UploadBytes bound a request without its body, the
@@ -57,6 +61,8 @@ type Grant struct {
 	Secure, TunnelOnly, RequestOnly bool
 	// Methods and Paths; none: any. Paths are globs, ** for any depth.
 	Methods, Paths []string
+	// Scope is what the query must say that a token is for; empty: nothing.
+	Scope string
 }
 
 const (
@@ -137,9 +143,9 @@ const reMethods = `(?:((?:[A-Z]+,)*[A-Z]+) )?`
 func pages() []clause {
 	return []clause{
 		on(`allow (?:websocket )?`+reMethods+`(?:https|wss)://`+reHost+rePort+`(/\S*?)?(?: only)?(, encoded slash permitted)?( by digest| read and git-upload-pack)?`+
-			`(?: written as \S+)?(?: for model \S+ only ?, body limit .*)?( with the gateway's credential.*)?`, page),
+			`(?: written as \S+)?(?: for model (\S+) only ?, body limit .*)?( with the gateway's credential.*)?`, page),
 		on(`allow `+reMethods+`on `+reHost+` for (?:any package|packages? `+reHosts+`)`, func(r *Rules, m []string) {
-			r.Registry, r.Packages = m[2], list(strings.ReplaceAll(strings.ReplaceAll(m[3], " and ", ","), ", ", ","))
+			r.Registry, r.Packages = m[2], words(m[3])
 			r.allow(Grant{Names: names(m[2]), Ports: []uint16{443}, Secure: true, Methods: list(m[1])})
 		}),
 		on(`(?:large )?(?:blob|file)s? redirects? to `+reHosts+` (?:permitted|allowed)(?:, (?:no|without the) credential)?`, func(r *Rules, m []string) {
@@ -152,7 +158,7 @@ func pages() []clause {
 			}
 			r.allow(Grant{Names: at, Ports: []uint16{443}, Secure: true, Methods: []string{"POST"}, Paths: list(m[1])})
 		}),
-		on(`allow MCP tools/call name (\S+) on `+reHost, func(r *Rules, m []string) { r.Wants = append(r.Wants, "an MCP server") }),
+		on(`allow MCP tools/call names? `+reHosts+` on `+reHost, func(r *Rules, m []string) { r.Tools = words(m[1]) }),
 	}
 }
 
@@ -161,7 +167,8 @@ func pages() []clause {
 func page(r *Rules, m []string) {
 	g := Grant{Names: names(m[2]), Ports: ports(m[3], 443), Secure: true, Methods: list(m[1]), Paths: []string{below(m[4])}}
 	r.EncodedSlash = r.EncodedSlash || m[5] != ""
-	if m[7] != "" {
+	r.Model = m[7]
+	if m[8] != "" {
 		r.Keyed = m[2]
 	}
 	base := strings.TrimSuffix(m[4], "/*")
@@ -241,7 +248,13 @@ func wishes() []clause {
 		on(`DNS cache refreshes while a pool exists`, func(*Rules, []string) {}),
 		on(`agent sets its own base URL`, func(*Rules, []string) {}),
 		on(`header-only substitution`, func(*Rules, []string) {}),
-		on(`token endpoint pull scope only`, func(*Rules, []string) {}),
+		on(`token endpoint pull scope only`, func(r *Rules, _ []string) {
+			if len(r.Allow) > 0 {
+				g := r.Allow[len(r.Allow)-1]
+				name := strings.TrimSuffix(strings.TrimPrefix(g.Paths[0], "/v2/"), "/manifests/sha256:*")
+				r.allow(Grant{Names: g.Names, Ports: g.Ports, Secure: true, Methods: []string{"GET"}, Paths: []string{"/token"}, Scope: "repository:" + name + ":pull"})
+			}
+		}),
 		on(`checksum database required`, func(*Rules, []string) {}),
 		on(`encoded slash permitted`, func(r *Rules, _ []string) { r.EncodedSlash = true }),
 		on(`agent limits as in setup`, wants),
@@ -294,13 +307,18 @@ func (g *grammar) parse(sentence string) Rules {
 // it, as operators may write it.
 func names(s string) []string {
 	var out []string
-	for _, n := range strings.FieldsFunc(strings.ReplaceAll(s, " and ", ","), func(c rune) bool { return c == ',' || c == ' ' }) {
+	for _, n := range words(s) {
 		if a, err := idna.ToASCII(n); err == nil {
 			n = a
 		}
 		out = append(out, strings.TrimSuffix(strings.ToLower(n), "."))
 	}
 	return out
+}
+
+// words reads A, B and C.
+func words(s string) []string {
+	return strings.FieldsFunc(strings.ReplaceAll(s, " and ", ","), func(c rune) bool { return c == ',' || c == ' ' })
 }
 
 // ports reads "any port", "port 1", "ports 1,2" or "1"; empty: others.
