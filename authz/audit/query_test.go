@@ -44,7 +44,7 @@ func TestShowQueries(t *testing.T) {
 			if err := NewLive(&line, Style{}, false).record(&tc.r); err != nil {
 				t.Fatal(err)
 			}
-			for _, part := range strings.Split(tc.want, "  ") {
+			for part := range strings.SplitSeq(tc.want, "  ") {
 				if !strings.Contains(line.String(), part) {
 					t.Errorf("live: %q is not in %s", part, line.String())
 				}
