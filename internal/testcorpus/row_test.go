@@ -73,6 +73,18 @@ func TestSetupIsReadFieldByField(t *testing.T) {
 	}
 }
 
+func TestSpared(t *testing.T) {
+	t.Parallel()
+	for assert, want := range map[string]string{
+		"": "invalid IP", "bytes must not reach 203.0.113.66": "203.0.113.66", "it must not reach anybody": "invalid IP",
+		"no connection to 127.0.0.1; one to the first answer will do": "127.0.0.1", "bytes must not reach 2001:db8::1.": "2001:db8::1",
+	} {
+		if got := (&Row{Setup: Setup{Assert: assert}}).Spared().String(); got != want {
+			t.Errorf("%q spares %s, want %s", assert, got, want)
+		}
+	}
+}
+
 // TestSentences: each is understood, however it is put.
 func TestSentences(t *testing.T) {
 	t.Parallel()
@@ -118,8 +130,8 @@ func TestParseRules(t *testing.T) {
 			},
 		},
 		"TLS inspection on; allow MCP tools/call name list and Get on tools.example": {Inspect: true, Tools: []string{"list", "Get"}},
-		"allow hosts a.example and b.example any port": {Allow: []Grant{{Names: []string{"a.example", "b.example"}}}},
-		"forbid everything":                            {Unknown: []string{"forbid everything"}},
+		"allow hosts a.example and b.example any port":                               {Allow: []Grant{{Names: []string{"a.example", "b.example"}}}},
+		"forbid everything": {Unknown: []string{"forbid everything"}},
 	} {
 		if diff := cmp.Diff(want, ParseRules(sentence)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", sentence, diff)
