@@ -4,14 +4,14 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/hopgate/hopgate/gateway/api/v1alpha1"
 	"github.com/hopgate/hopgate/gateway/source"
 )
 
 // TestManyProblems: a policy in which everything is wrong, as large as it may
-// be, costs time in proportion and has a short status.
+// be, costs time in proportion (by the square it would outlast the test) and has
+// a short status.
 func TestManyProblems(t *testing.T) {
 	t.Parallel()
 	p := &v1alpha1.AccessPolicy{}
@@ -30,11 +30,7 @@ func TestManyProblems(t *testing.T) {
 		p.Spec.Rules = append(p.Spec.Rules, rule)
 	}
 	tr := newTranslator(t, filesConfig())
-	begin := time.Now()
 	r := tr.Apply(source.Delta{Upserts: []source.Object{object(t, p)}}, noon())
-	if took := time.Since(begin); took > 20*time.Second {
-		t.Errorf("it took %s", took)
-	}
 	if rules := r.Feed.Policies[0].Rules; len(rules) != 0 {
 		t.Errorf("%d rules are left", len(rules))
 	}
