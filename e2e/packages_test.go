@@ -133,7 +133,9 @@ func TestPackages(t *testing.T) {
 }
 
 // plainNames are names of the hosts without TLS.
-func plainNames() []string { return []string{"index", "files", "npm", "go", "oci", "hub", "own", "cdn"} }
+func plainNames() []string {
+	return []string{"index", "files", "npm", "go", "oci", "hub", "own", "cdn"}
+}
 
 // TestPackagesElsewhere: where an answer of a registry leads to is open to who
 // asked, in the same transaction, for exactly that, and to nobody else.
