@@ -17,7 +17,6 @@ import (
 
 	"github.com/hopgate/hopgate/authz/token"
 	"github.com/hopgate/hopgate/internal/testcorpus"
-	"github.com/hopgate/hopgate/internal/testenv"
 )
 
 // clientTrust is what agents believe.
@@ -52,7 +51,7 @@ func (x *trial) followed(t *testing.T, a *agentOf, got came) (verdict, note stri
 func (x *trial) again(t *testing.T, a *agentOf) (verdict, note string) {
 	var before int
 	var got came
-	testenv.Wait(t, a.row.ID+": the names to be asked anew", func() bool {
+	a.comes(t, "the names to be asked anew", func() bool {
 		before = x.world.try(a.row)
 		got = a.send()
 		return a.row.Expect == testcorpus.Allow || !got.through()
@@ -174,8 +173,6 @@ func (x *trial) happen(t *testing.T, a *agentOf, f *fixture) (undo func(), err e
 		return x.meanwhile(t, a, f, word("quarantined")), nil
 	case word("rule removed") || word("name removed") || word("no policy") || word("not loaded"):
 		x.Write(exit.policyFile(), exit.policy(f.agent))
-	case word("invalid") || word("broken"):
-		x.Write(exit.policyFile(), exit.with("{name: broken}", ""))
 	case word("deny"):
 		x.Write(exit.policyFile(), exit.with("{name: shut, "+own+"}]}, action: Deny}", ""))
 	case word("narrowed") || word("port"):
@@ -191,10 +188,10 @@ func (x *trial) happen(t *testing.T, a *agentOf, f *fixture) (undo func(), err e
 	default:
 		return nil, fmt.Errorf("nobody makes this happen: %s", event)
 	}
-	testenv.Wait(t, a.row.ID+": it to be in force", a.shut)
+	a.comes(t, "it to be in force", a.shut)
 	return func() {
 		revert()
-		testenv.Wait(t, a.row.ID+": it to be undone", a.opens)
+		a.comes(t, "it to be undone", a.opens)
 	}, nil
 }
 
@@ -204,21 +201,36 @@ func (x *trial) meanwhile(t *testing.T, a *agentOf, f *fixture, cut bool) (undo 
 	probe := *a
 	probe.token, probe.row = x.Token(agent("probe")), &testcorpus.Row{Target: "allowed.example:443"}
 	x.Write(f.exit.policyFile(), f.exit.with("{name: probe, from: {agents: [{name: probe}]}, to: {type: Hosts, hosts: [{names: [allowed.example]}]}, action: Allow}", ""))
-	testenv.Wait(t, "the other rule to be in force", probe.opens)
+	a.comes(t, "the other rule to be in force", probe.opens)
 	if cut {
 		x.Write("quarantine.yaml", quarantineOf("Agent", "probe"))
-		testenv.Wait(t, "the other agent to be cut off", probe.shut)
+		a.comes(t, "the other agent to be cut off", probe.shut)
 	}
 	if a.row.Setup.Event == "other rule removed" {
 		x.Write(f.exit.policyFile(), f.exit.policy(""))
-		testenv.Wait(t, "the other rule to be gone", probe.shut)
+		a.comes(t, "the other rule to be gone", probe.shut)
 	}
 	return func() {
 		if cut {
 			x.lift(t)
 		}
 		x.Write(f.exit.policyFile(), f.exit.policy(""))
-		testenv.Wait(t, "the other rule to be undone", probe.shut)
+		a.comes(t, "the other rule to be undone", probe.shut)
+	}
+}
+
+// comes waits for a condition. Where it does not come the row has failed, and
+// the others are tried all the same.
+func (a *agentOf) comes(t *testing.T, what string, ok func() bool) {
+	until := time.Now().Add(patience)
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for !ok() {
+		if time.Now().After(until) {
+			t.Errorf("%s: waited %s for %s", a.row.ID, patience, what)
+			return
+		}
+		<-tick.C
 	}
 }
 
