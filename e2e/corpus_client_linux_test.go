@@ -287,7 +287,7 @@ func (a *agentOf) tunnel() came {
 func (a *agentOf) byHTTP2() came {
 	c := a.dial()
 	defer c.Close()
-	conn, err := (&http2.Transport{AllowHTTP: true}).NewClientConn(c)
+	conn, err := (&http2.Transport{AllowHTTP: true}).NewClientConn(c) //nolint:staticcheck // the connection is there already
 	if err != nil {
 		a.t.Errorf("%s: %v", a.row.ID, err)
 		return came{}

@@ -75,6 +75,10 @@ func (x *trial) later(t *testing.T, a *agentOf, f *fixture) (verdict, note strin
 	var open net.Conn
 	switch s.Tunnel {
 	case "":
+	case "new connection by IP":
+		row := *a.row
+		row.Target = net.JoinHostPort(testcorpus.PublicAddress().String(), "443")
+		a.row = &row
 	default: // of whatever kind: what is in it is TLS, and passes unread
 		c, err := a.open()
 		for range busy {
@@ -89,10 +93,6 @@ func (x *trial) later(t *testing.T, a *agentOf, f *fixture) (verdict, note strin
 		}
 		open = c
 		defer open.Close()
-	case "new connection by IP":
-		row := *a.row
-		row.Target = net.JoinHostPort(testcorpus.PublicAddress().String(), "443")
-		a.row = &row
 	}
 	undo, err := x.happen(t, &known, f)
 	if err != nil {

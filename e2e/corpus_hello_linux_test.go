@@ -43,8 +43,7 @@ func (a *agentOf) shake(c net.Conn, conf *tls.Config) (s *tls.Conn, early came, 
 	set := &a.row.Setup
 	s = tls.Client(&firstWrite{Conn: c, segments: set.Segments, records: set.TLSRecords, old: version(set.MaxVersion) == sslv3}, conf)
 	err := s.HandshakeContext(a.t.Context())
-	var hidden *tls.ECHRejectionError
-	if errors.As(err, &hidden) {
+	if _, hidden := errors.AsType[*tls.ECHRejectionError](err); hidden {
 		return nil, came{status: 200, at: "somebody who knows no such keys"}, false
 	}
 	return s, came{}, err == nil

@@ -136,6 +136,18 @@ func TestCut(t *testing.T) {
 	}
 }
 
+// TestNoRange: an order on a range would hold for nobody, whatever it looks like.
+func TestNoRange(t *testing.T) {
+	t.Parallel()
+	now := newRig(t).now
+	for value, bad := range map[string]bool{"10.1.2.3": false, "2001:DB8::1": false, "spiffe://corp/a": false, "10.1.2.0/24": true, "10.1.2.3/32": true, "2001:db8::/32": true} {
+		o := Order{ID: "q", Verb: VerbQuarantine, Kind: KindPeer, Value: value, Since: now, Until: now.Add(time.Hour)}
+		if err := o.Check(); (err != nil) != bad {
+			t.Errorf("%s: %v", value, err)
+		}
+	}
+}
+
 // TestEveryone is cut off by an object, and by no person.
 func TestEveryone(t *testing.T) {
 	t.Parallel()

@@ -67,6 +67,7 @@ func TestQuarantines(t *testing.T) {
 		{"no type", func(s *v1alpha1.QuarantineSpec) { s.Target.Type = "" }, "Agent Subject Transaction Peer", noon(), "spec.target.type"},
 		{"the type of the feed", func(s *v1alpha1.QuarantineSpec) { s.Target.Type = "Everyone" }, "Agent Subject Transaction Peer", noon(), "spec.target.type"},
 		{"no value", func(s *v1alpha1.QuarantineSpec) { s.Target.Value = "" }, "Everyone", noon(), "spec.target.value"},
+		{"a range of addresses", func(s *v1alpha1.QuarantineSpec) { s.Target.Type, s.Target.Value = "Peer", "10.1.2.0/24" }, "Everyone", noon(), "spec.target.value"},
 		{"a long value", func(s *v1alpha1.QuarantineSpec) { s.Target.Value = strings.Repeat("x", 1025) }, "Everyone", noon(), "spec.target.value"},
 		{"no end", func(s *v1alpha1.QuarantineSpec) { s.Until = metav1.Time{} }, "Agent", forGood(), "spec.until"},
 		{"nothing", func(s *v1alpha1.QuarantineSpec) { *s = v1alpha1.QuarantineSpec{} }, "Everyone", forGood(), "spec.until"},

@@ -3,6 +3,7 @@ package translate
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -76,6 +77,11 @@ func quarantines(v *v1alpha1.Quarantine) ([]feedv1.Quarantine, error) {
 	if t.Value == "" || len(t.Value) > maxQuarantined {
 		feed.Type, feed.Value = feedv1.QuarantineEveryone, ""
 		return []feedv1.Quarantine{feed}, joined(err, reject(reasonInvalid, "spec.target.value: has not 1 to %d bytes: everybody is cut off", maxQuarantined))
+	}
+	if _, bad := netip.ParsePrefix(t.Value); bad == nil && t.Type == v1alpha1.QuarantinePeer {
+		feed.Type, feed.Value = feedv1.QuarantineEveryone, ""
+		return []feedv1.Quarantine{feed}, joined(err, reject(reasonInvalid,
+			"spec.target.value: a peer is a SPIFFE ID or one address, never a range: everybody is cut off; name each address, or deny the range by a policy (from.peers)"))
 	}
 	problem := checkQuarantined(t)
 	if problem == nil {

@@ -70,8 +70,9 @@ type QuarantineTarget struct {
 	//
 	// +optional
 	TrustDomainRef *QuarantineTrustDomain `json:"trustDomainRef,omitempty"`
-	// Value is the agent, the sub, the txn, a token's name in records, or a
-	// SPIFFE ID; compared to the byte.
+	// Value is the agent, the sub, the txn, a token's name in records, or of a
+	// peer its SPIFFE ID; compared to the byte. A peer that is captured, or asks
+	// for names, is one address in any spelling, never a range.
 	//
 	// +required
 	// +kubebuilder:validation:MinLength=1
