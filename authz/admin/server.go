@@ -191,7 +191,7 @@ func (s *Server) read(a *Ask) (contain.Order, error) {
 		return o, err
 	}
 	o.Until = now.Add(life)
-	return o, o.Check()
+	return o, o.CheckNew()
 }
 
 // lifeOf is how long anything can live that a trust domain has given.

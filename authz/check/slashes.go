@@ -30,13 +30,13 @@ func (w *work) refused() bool {
 	return w.deny(w.verdict.Code)
 }
 
-// sent is the path and query that go on, where encoded slashes are kept: in the
-// form that was judged. false: as they came.
+// sent is the path and query that go on, where encoded slashes are kept: those
+// are written in one way, and nothing else is touched, for what a route matched
+// is still to be replaced by its length. false: as they came.
 func (w *work) sent() (string, bool) {
-	a := &w.hop.Action
 	path, _ := cutQuery(w.req.Path)
-	if !a.Slashed() || a.Path == path {
+	if !w.hop.Action.Slashed() || !strings.Contains(path, "%2f") {
 		return "", false
 	}
-	return a.Path + w.req.Path[len(path):], true
+	return strings.ReplaceAll(path, "%2f", "%2F") + w.req.Path[len(path):], true
 }

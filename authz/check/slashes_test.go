@@ -69,7 +69,7 @@ func TestEncodedSlashes(t *testing.T) {
 		{"GET", "/kept/a%2Fb", "", "/kept/a%2Fb", ""},
 		{"GET", "/kept/a%2Fb?x=%2f..", "", "/kept/a%2Fb", ""},
 		{"GET", "/kept/a%2fb", "", "/kept/a%2Fb", "/kept/a%2Fb"},
-		{"GET", "/%6bept/%61%2fb%2Fc?x=%2f&token=hunter2", "", "/kept/a%2Fb%2Fc", "/kept/a%2Fb%2Fc?x=%2f&token=hunter2"},
+		{"GET", "/%6bept/%61%2fb%2Fc?x=%2f&token=hunter2", "", "/kept/a%2Fb%2Fc", "/%6bept/%61%2Fb%2Fc?x=%2f&token=hunter2"},
 		{"GET", "/kept/a%2fb?", "", "/kept/a%2Fb", "/kept/a%2Fb?"},
 		{"GET", "/%6bept/%61", "", "/kept/a", ""},
 		{"POST", "/kept/a%2Fb?tenant=acme", "", "/kept/a%2Fb", ""},

@@ -100,8 +100,6 @@ func (o *Order) Check() error {
 		return errors.New("check order: every kind but peer is named in a trust domain, and peer is not")
 	case o.Kind == KindToken && !isTokenName(o.Value):
 		return errors.New("check order: a token is named by 16 lower-case hexadecimal digits, as records have it")
-	case o.Kind == KindPeer && isRange(o.Value):
-		return errors.New("check order: a peer is a SPIFFE ID or one address, never a range: order each address, or deny the range by a policy (from.peers)")
 	case len(o.Reason) > maxReason:
 		return fmt.Errorf("check order: the reason has more than %d bytes", maxReason)
 	case !o.Until.After(o.Since):
@@ -110,6 +108,15 @@ func (o *Order) Check() error {
 		return errors.New("check order: what is revoked has no places that stay open")
 	}
 	return checkPlaces(o.Except)
+}
+
+// CheckNew says besides Check what is wrong with an order that is being given:
+// on a range it would hold for nobody. Orders of before may be so.
+func (o *Order) CheckNew() error {
+	if _, err := netip.ParsePrefix(o.Value); err == nil && o.Kind == KindPeer {
+		return errors.New("check order: a peer is a SPIFFE ID or one address, never a range: order each address, or deny the range by a policy (from.peers)")
+	}
+	return o.Check()
 }
 
 func (o *Order) checkEveryone() error {
@@ -156,12 +163,6 @@ func (o *Order) Key() Key {
 		return Key{o.Kind, o.Domain, peerKey(o.Value)}
 	}
 	return Key{o.Kind, o.Domain, o.Value}
-}
-
-// isRange reports whether s is a range of addresses, which no hop comes from.
-func isRange(s string) bool {
-	_, err := netip.ParsePrefix(s)
-	return err == nil
 }
 
 // peerKey is a peer in the spelling of hops: a person may write an address in

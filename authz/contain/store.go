@@ -76,7 +76,7 @@ func (s *Store) Add(o Order) (Order, error) {
 		return o, fmt.Errorf("name order: %w", err)
 	}
 	o.ID = hex.EncodeToString(id[:])
-	if err := o.Check(); err != nil {
+	if err := o.CheckNew(); err != nil {
 		return o, err
 	}
 	if !o.Kind.Known() {

@@ -136,13 +136,14 @@ func TestCut(t *testing.T) {
 	}
 }
 
-// TestNoRange: an order on a range would hold for nobody, whatever it looks like.
+// TestNoRange: an order on a range would hold for nobody, whatever it looks like,
+// and cannot be given; one of before keeps nothing from starting.
 func TestNoRange(t *testing.T) {
 	t.Parallel()
 	now := newRig(t).now
 	for value, bad := range map[string]bool{"10.1.2.3": false, "2001:DB8::1": false, "spiffe://corp/a": false, "10.1.2.0/24": true, "10.1.2.3/32": true, "2001:db8::/32": true} {
 		o := Order{ID: "q", Verb: VerbQuarantine, Kind: KindPeer, Value: value, Since: now, Until: now.Add(time.Hour)}
-		if err := o.Check(); (err != nil) != bad {
+		if err := o.CheckNew(); (err != nil) != bad || o.Check() != nil {
 			t.Errorf("%s: %v", value, err)
 		}
 	}

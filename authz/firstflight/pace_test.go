@@ -16,6 +16,7 @@ func TestPace(t *testing.T) {
 		sent  int
 		want  bool
 	}{
+		{0, mib / 4, 0, true}, // what is free is at nobody's cost
 		{0, 4 * mib, 32 * mib, true},
 		{0, 1, 32 * mib, false},              // nothing is left
 		{0, mib / 4, 0, true},                // who has sent little does not wait for that

@@ -122,9 +122,10 @@ func checkPath(p string) error {
 	case !pathText(p):
 		return unsupported("path: %s is no path", quote(p))
 	case strings.Contains(p, "//") || strings.Contains(p, "/./") || strings.Contains(p, "/../"),
-		strings.HasSuffix(p, "/.") || strings.HasSuffix(p, "/.."),
-		strings.Contains(encoded, "%2f") || strings.Contains(encoded, "%00"):
+		strings.HasSuffix(p, "/.") || strings.HasSuffix(p, "/.."), strings.Contains(encoded, "%00"):
 		return unsupported("path: %s never reaches a route: it is normalised or refused before", quote(p))
+	case strings.Contains(encoded, "%2f"):
+		return unsupported("path: %s: no route is chosen by an encoded slash: let a prefix end before it, or use type RegularExpression", quote(p))
 	}
 	return nil
 }

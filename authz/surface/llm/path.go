@@ -214,7 +214,7 @@ func geminiModel(s []string, name string) (string, bool) {
 // locateBedrock reads /model/ID/VERB of the Bedrock runtime.
 func locateBedrock(method string, s []string) (place, error) {
 	if method == http.MethodGet && (at(s, 1) == "foundation-models" || at(s, 1) == "inference-profiles") {
-		return place{operation: List}, nil
+		return place{operation: List}, onlyPlain(s)
 	}
 	p := place{operation: Other}
 	if method != http.MethodPost || at(s, 3) != "model" {
@@ -257,7 +257,7 @@ func onlyPlain(segments []string) error {
 // needs none.
 func decodeModel(s string) (string, bool) {
 	decoded, err := url.PathUnescape(s)
-	if err != nil || decoded != s && !canonical(s) || !surface.CleanName(decoded) || strings.Contains(decoded, "%") {
+	if err != nil || decoded != s && !canonical(s) || !surface.CleanName(decoded) || strings.ContainsAny(decoded, `%\`) {
 		return "", false
 	}
 	for seg := range strings.SplitSeq(decoded, "/") {

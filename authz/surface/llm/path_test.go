@@ -28,6 +28,7 @@ func TestPathsRefused(t *testing.T) {
 			"/model/amazon.nova%3a0/converse", "/model/amazon%2Enova/converse", "/model/a%2F..%2Fb/converse", "/model/a%2F/converse",
 			"/model/a%00/converse", "/model/%20a/converse", "/model/a%25/converse", "/model/a%/converse", "/model/a%C3%A9/converse",
 			"/model/amazon.nova/conv%65rse", "/mod%65l/amazon.nova/converse", "/x%2Fy/model/amazon.nova/converse", "/model/a/b%2Fconverse",
+			"/model/..%5C..%5Cadmin/invoke", "/model/a%5Cb/converse",
 		},
 	} {
 		for _, path := range paths {
@@ -36,6 +37,18 @@ func TestPathsRefused(t *testing.T) {
 			if got := reason(r.Read(in)); got != surface.ReasonPath {
 				t.Errorf("%s %q: refused for %q, want path", provider, path, got)
 			}
+		}
+	}
+}
+
+// TestListPaths: whatever stands before a list is plain, for somebody behind may
+// undo it and be elsewhere.
+func TestListPaths(t *testing.T) {
+	t.Parallel()
+	for _, path := range []string{"/bedrock/..%2f..%2fadmin%2fusers%2f/foundation-models", "/%2e%2e/inference-profiles", "/foundation-models%2f..%2fadmin"} {
+		var r llm.Request
+		if got := reason(r.Read(get(llm.Bedrock, path))); got != surface.ReasonPath {
+			t.Errorf("%q: refused for %q, want path", path, got)
 		}
 	}
 }

@@ -20,17 +20,23 @@ func readHubCache(s []string) Request {
 }
 
 // hubCached is what a path in the cache asks for, and the file's own path in its
-// repository.
+// repository. A repository that is named like a commit could be read as two, and
+// is not read.
 func hubCached(s []string) (r Request, file []string) {
 	if len(s) < 4 || !hubKind(s[0]) {
 		return r, nil
 	}
 	for n := 2; n <= 3 && n+1 < len(s); n++ {
-		if name, ok := hubName(s[0], s[1:n]); ok && hexOf(s[n], 40) && plainSegments(s[n:]) {
-			return Request{Operation: Artifact, Name: name, Version: s[n], File: s[len(s)-1], Pinned: true}, s[n+1:]
+		name, ok := hubName(s[0], s[1:n])
+		switch {
+		case !ok || !hexOf(s[n], 40) || !plainSegments(s[n:]):
+		case file != nil:
+			return Request{}, nil
+		default:
+			r, file = Request{Operation: Artifact, Name: name, Version: s[n], File: s[len(s)-1], Pinned: true}, s[n+1:]
 		}
 	}
-	return r, nil
+	return r, file
 }
 
 func inHubCache(protocol string, s []string) bool {

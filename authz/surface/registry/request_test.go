@@ -373,6 +373,7 @@ func TestHuggingFaceCache(t *testing.T) {
 		{at + "?token=x", "query"},
 		{at + "?%2", "query"},
 		{"/api/resolve-cache/models/acme/tiny/main/config.json", "other"},
+		{"/api/resolve-cache/models/acme/" + commit + "/" + commit + "/config.json", "other"}, // of two repositories
 		{"/api/resolve-cache/models/acme/tiny/" + strings.ToUpper(commit) + "/config.json", "other"},
 		{"/api/resolve-cache/models/acme/tiny/" + commit, "other"},
 		{"/api/resolve-cache/models/acme/tiny/" + commit + "/", "other"},
