@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/subtle"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -17,17 +18,19 @@ import (
 // attempt is one time that all is proven.
 type attempt struct {
 	secret string
+	// patience is how long what has to come is waited for.
+	patience time.Duration
 
 	mu   sync.Mutex
 	hops map[string]Question // guarded by mu; by nameOf
 }
 
-func newAttempt(rand io.Reader) (*attempt, error) {
+func newAttempt(rand io.Reader, patience time.Duration) (*attempt, error) {
 	var raw [32]byte
 	if _, err := io.ReadFull(rand, raw[:]); err != nil {
 		return nil, fmt.Errorf("draw secret: %w", err)
 	}
-	return &attempt{secret: hex.EncodeToString(raw[:]), hops: map[string]Question{}}, nil
+	return &attempt{secret: hex.EncodeToString(raw[:]), patience: patience, hops: map[string]Question{}}, nil
 }
 
 // Question is a hop that carries an attempt's secret.
@@ -78,7 +81,8 @@ const (
 // Lives of canaries. The deadline is the shortest that a slow machine does not
 // miss for other reasons, and shorter where it is seen late: by HTTP/1.1, as
 // which tunnels are made of captured TLS, Envoy closes some 50 ms behind it. The
-// rest end by other means.
+// rest end by other means: they live for so much longer than the attempt has
+// patience, or the end of their lives would pass for what it waits for.
 const (
 	shortLife    = 60 * time.Millisecond
 	capturedLife = 10 * time.Millisecond
@@ -92,7 +96,7 @@ func (p *Prover) Plan(q Question) (Plan, bool) {
 	if a == nil || !ok {
 		return Plan{}, false
 	}
-	out := Plan{Life: longLife, Hold: wire.HoldHeaders, Mode: mode, Cluster: wire.CanaryName(destination)}
+	out := Plan{Life: a.patience + longLife, Hold: wire.HoldHeaders, Mode: mode, Cluster: wire.CanaryName(destination)}
 	if !q.Connect {
 		// What is inside goes on as it would without being looked at.
 		out.Mode = strings.TrimSuffix(mode, wire.InspectSuffix)
@@ -143,11 +147,11 @@ func (a *attempt) source(path string) (string, bool) {
 }
 
 // try proves everything once.
-func (p *Prover) try(ctx context.Context) Verdict {
+func (p *Prover) try(ctx context.Context, patience time.Duration) Verdict {
 	if err := p.reach(ctx); err != nil {
 		return Verdict{Failed: []Failure{{Listeners, err.Error()}}}
 	}
-	a, err := newAttempt(p.cfg.Rand)
+	a, err := newAttempt(p.cfg.Rand, patience)
 	if err != nil {
 		return Verdict{Failed: []Failure{{Listeners, err.Error()}}}
 	}
@@ -155,7 +159,7 @@ func (p *Prover) try(ctx context.Context) Verdict {
 	defer p.attempt.Store(nil)
 	begun := p.cfg.Now()
 	failed := p.proofs(ctx, a)
-	return Verdict{Took: p.cfg.Now().Sub(begun), Failed: failed}
+	return Verdict{Took: p.cfg.Now().Sub(begun), Patience: patience, Failed: failed}
 }
 
 // proofs are made at once, but for that what has to wait begins first: the rest
@@ -163,8 +167,8 @@ func (p *Prover) try(ctx context.Context) Verdict {
 func (p *Prover) proofs(ctx context.Context, a *attempt) []Failure {
 	ways := p.ways(a)
 	f := &findings{}
-	strays := p.strays(ctx)
-	ctx, cancel := context.WithTimeout(ctx, p.cfg.Patience)
+	strays := p.strays(ctx, a)
+	ctx, cancel := a.bound(ctx)
 	defer cancel()
 	var wg sync.WaitGroup
 	begun := p.deadlines(ctx, &wg, ways, f)
@@ -182,7 +186,13 @@ func (p *Prover) proofs(ctx context.Context, a *attempt) []Failure {
 	}
 	wg.Go(func() { p.tunnels(ctx, a, f) })
 	wg.Go(func() { p.flights(ctx, a, f) })
+	var refusal error
+	wg.Go(func() { refusal = p.refusal(ctx, a) })
 	wg.Wait()
+	if errors.As(refusal, new(unanswered)) && ctx.Err() == nil {
+		refusal = p.refusal(ctx, a) // now that nothing else is proven, which takes time
+	}
+	f.add(Flight, "tunnel "+wire.ModeHosts, refusal)
 	f.add(Flight, "all", strays())
 	for _, w := range ways {
 		w.close()

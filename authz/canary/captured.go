@@ -137,7 +137,7 @@ func (p *Prover) capturedCut(ctx context.Context, a *attempt, from netip.AddrPor
 		return errors.New("a tunnel flowed that nothing held")
 	}
 	if _, _ = io.Copy(io.Discard, c); ctx.Err() != nil { // it may be broken off
-		return errors.New("a tunnel that was cut was open still")
+		return fmt.Errorf("a tunnel that was cut was open still after %w", context.Cause(ctx))
 	}
 	return nil
 }

@@ -37,6 +37,10 @@ type faults struct {
 	silent, open bool
 	// elsewhere: it is taken to come from somewhere else.
 	elsewhere bool
+	// slow is how long a cut takes.
+	slow time.Duration
+	// hushed is how many refusals of first flights are not told.
+	hushed int32
 }
 
 // fakeEnvoy does to canaries what Envoy and its guard do, or what they do when
@@ -49,6 +53,8 @@ type fakeEnvoy struct {
 	mu   sync.Mutex
 	cuts map[leash.ID]chan struct{} // guarded by mu
 	ids  byte                       // guarded by mu
+
+	refused atomic.Int32 // first flights
 
 	servers []io.Closer // guarded by mu; what ends with it
 	wg      sync.WaitGroup
@@ -242,6 +248,10 @@ func (e *fakeEnvoy) until(ctx context.Context, w io.Writer, p Plan, cut <-chan s
 			return
 		}
 	case <-cut:
+		select {
+		case <-ctx.Done():
+		case <-time.After(f.slow):
+		}
 		if p.Hold != wire.HoldRelay && f.orderly {
 			return
 		}

@@ -109,7 +109,7 @@ func (e *fakeEnvoy) flight(c net.Conn, p Plan) {
 	switch old := h.Version < clienthello.VersionTLS12; {
 	case f.unread, !old && (!p.Mute || f.unheard):
 		e.splice(c, first, p, nil)
-	case old:
+	case old && e.refused.Add(1) > f.hushed:
 		_, _ = c.Write(tooOld())
 	}
 }

@@ -19,23 +19,35 @@ func tooOld() []byte { return []byte{21, 3, 1, 0, 2, 2, 70} }
 
 // flights wants what the TLS in tunnels begins with to be read before anything
 // is dialled, by every mode: what is good passes, and what the reader says
-// nothing to goes nowhere. What it refuses, which is the same by every mode, is
-// told so and goes nowhere either.
+// nothing to goes nowhere.
 func (p *Prover) flights(ctx context.Context, a *attempt, f *findings) {
 	w := newWay(a, wire.CanaryProxy, "", func(ctx context.Context) (net.Conn, error) { return p.dial(ctx, wire.CanaryProxy) })
 	defer w.close()
 	var wg sync.WaitGroup
-	prove := func(destination, mode string, version uint16, want []byte) {
+	prove := func(destination, mode string, want []byte) {
 		host := wire.CanaryHost(destination, mode)
-		wg.Go(func() { f.add(Flight, "tunnel "+mode, p.flight(ctx, w, host, hello(host, version), want)) })
+		wg.Go(func() { f.add(Flight, "tunnel "+mode, p.flight(ctx, w, host, hello(host, newTLS), want)) })
 	}
 	for _, mode := range modes() {
-		prove(wire.CanarySecure, mode, newTLS, arrived())
-		prove(wire.CanaryNever, mode, newTLS, nil)
+		prove(wire.CanarySecure, mode, arrived())
+		prove(wire.CanaryNever, mode, nil)
 	}
-	prove(wire.CanaryNever, wire.ModeHosts, oldTLS, tooOld())
 	wg.Wait()
 }
+
+// refusal wants what their reader refuses, which is the same by every mode, to
+// be told so and to go nowhere either. The reader gives a tunnel little time to
+// end by its alert, and then breaks it off: where that was too little, it is
+// unanswered.
+func (p *Prover) refusal(ctx context.Context, a *attempt) error {
+	w := newWay(a, wire.CanaryProxy, "", func(ctx context.Context) (net.Conn, error) { return p.dial(ctx, wire.CanaryProxy) })
+	defer w.close()
+	host := wire.CanaryHost(wire.CanaryNever, wire.ModeHosts)
+	return p.flight(ctx, w, host, hello(host, oldTLS), tooOld())
+}
+
+// unanswered is TLS that was to be answered, and was not.
+type unanswered struct{ error }
 
 // flight opens a tunnel, begins TLS in it, and wants to hear exactly one thing
 // before its end.
@@ -66,7 +78,9 @@ func heard(ctx context.Context, in io.Reader, want []byte) error {
 	case !bytes.Equal(got, want) && bytes.Equal(got, arrived()):
 		return errors.New("TLS passed that was not to")
 	case ctx.Err() != nil:
-		return fmt.Errorf("a tunnel was open still, and answered %s", said(got))
+		return fmt.Errorf("a tunnel was open still after %w, and answered %s", context.Cause(ctx), said(got))
+	case len(got) == 0 && len(want) > 0:
+		return unanswered{fmt.Errorf("TLS was answered nothing, and not %s", said(want))}
 	case !bytes.Equal(got, want):
 		return fmt.Errorf("TLS was answered %s, and not %s", said(got), said(want))
 	}
@@ -83,13 +97,13 @@ func said(b []byte) string {
 
 // strays counts, from now until it is called, the connections to where nothing
 // may lead, and says that there were some.
-func (p *Prover) strays(ctx context.Context) func() error {
-	before, err := p.visits(ctx)
+func (p *Prover) strays(ctx context.Context, a *attempt) func() error {
+	before, err := p.visits(ctx, a)
 	return func() error {
 		if err != nil {
 			return err
 		}
-		after, err := p.visits(ctx)
+		after, err := p.visits(ctx, a)
 		if n := after - before - 1; err == nil && n > 0 {
 			return fmt.Errorf("%d connections were made for TLS that was not to pass", n)
 		}
@@ -99,8 +113,8 @@ func (p *Prover) strays(ctx context.Context) func() error {
 
 // visits is how many connections have come to where nothing may lead, with one
 // of our own, behind which none is left that came before.
-func (p *Prover) visits(ctx context.Context) (int, error) {
-	ctx, cancel := context.WithTimeout(ctx, p.cfg.Patience)
+func (p *Prover) visits(ctx context.Context, a *attempt) (int, error) {
+	ctx, cancel := a.bound(ctx)
 	defer cancel()
 	c, err := p.dial(ctx, wire.CanaryNever)
 	if err != nil {

@@ -109,7 +109,7 @@ func overrun(ctx context.Context, over <-chan int, err error) error {
 	case n > 0:
 		return fmt.Errorf("%d byte passed that a budget had no room for", n)
 	case ctx.Err() != nil:
-		return errors.New("what sent more than a budget has room for was open still")
+		return fmt.Errorf("what sent more than a budget has room for was open still after %w", context.Cause(ctx))
 	case err == nil:
 		return errors.New("what sent more than a budget has room for came to an orderly end")
 	}

@@ -55,7 +55,7 @@ func (p *Prover) cut(ctx context.Context, a *attempt, w *way) error {
 	_, err = io.ReadAll(io.LimitReader(res.Body, maxAnswer))
 	switch {
 	case ctx.Err() != nil:
-		return errors.New("a stream that was cut was open still")
+		return fmt.Errorf("a stream that was cut was open still after %w", context.Cause(ctx))
 	case err == nil:
 		return errors.New("a stream that was cut came to an orderly end")
 	}
@@ -72,9 +72,9 @@ func (p *Prover) relay(ctx context.Context, a *attempt, w *way) error {
 	rest, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
 	switch said := strings.Contains(string(rest), denial.TokenRevoked); {
 	case ctx.Err() != nil && said:
-		return errors.New("a stream that was cut said its word and was open still")
+		return fmt.Errorf("a stream that was cut said its word and was open still after %w", context.Cause(ctx))
 	case ctx.Err() != nil:
-		return errors.New("a stream that was cut was open still")
+		return fmt.Errorf("a stream that was cut was open still after %w", context.Cause(ctx))
 	case !said && err != nil:
 		return fmt.Errorf("a stream that was cut ended without its word: %w", err)
 	case !said:
@@ -147,7 +147,7 @@ func (w *way) refused(res *http.Response, body []byte) error {
 // late says what was seen instead of an answer.
 func (p *Prover) late(ctx context.Context, err error, what string) error {
 	if ctx.Err() != nil {
-		return fmt.Errorf("%s within %s", what, p.cfg.Patience)
+		return fmt.Errorf("%s within %w", what, context.Cause(ctx))
 	}
 	return fmt.Errorf("%s: %w", what, err)
 }

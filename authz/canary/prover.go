@@ -31,7 +31,8 @@ type Config struct {
 	Now    func() time.Time
 	Rand   io.Reader
 	Log    *slog.Logger
-	// Patience is how long an end may take to come; 0: 2s.
+	// Patience is how long the first attempt on an Envoy waits for what has to
+	// come; 0: 2s.
 	Patience time.Duration
 }
 
@@ -130,7 +131,7 @@ func (p *Prover) Run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-p.begun:
-			p.prove(ctx)
+			p.prove(ctx, p.try)
 		}
 	}
 }
@@ -142,10 +143,12 @@ const (
 )
 
 // prove makes attempts until one passes, or another Envoy begins, or ctx ends.
-func (p *Prover) prove(ctx context.Context) {
-	n := p.current()
+// Each Envoy has the first patience to begin with, so that one that is wrong is
+// found soon.
+func (p *Prover) prove(ctx context.Context, try func(context.Context, time.Duration) Verdict) {
+	n, patience := p.current(), p.cfg.Patience
 	for wait := firstWait; ctx.Err() == nil; wait = min(2*wait, lastWait) {
-		v := p.try(ctx)
+		v := try(ctx, patience)
 		if ctx.Err() != nil || !p.judge(n, v) {
 			return
 		}
@@ -153,6 +156,7 @@ func (p *Prover) prove(ctx context.Context) {
 		if v.Passed() || !p.pause(ctx, wait) {
 			return
 		}
+		patience = longer(v, patience)
 	}
 }
 
@@ -180,7 +184,7 @@ func (p *Prover) tell(v Verdict) {
 		p.cfg.Log.Info("Envoy is proven: deadlines fire, cuts cut, relays end with their word, tunnels keep their targets, meters stop, and TLS is read before it passes", "took", v.Took)
 	}
 	for _, f := range v.Failed {
-		p.cfg.Log.Error("Envoy is not proven, and nothing is let through", "canary", f.Canary, "saw", f.Saw)
+		p.cfg.Log.Error("Envoy is not proven, and nothing is let through", "canary", f.Canary, "saw", f.Saw, "took", v.Took, "patience", v.Patience)
 	}
 	p.cfg.Report(v)
 }

@@ -49,6 +49,8 @@ func TestProofs(t *testing.T) {
 		{"what is too much passes and is cut", faults{leaks: true}, []string{Meter}, "1 byte passed that a budget had no room for"},
 		{"first flights are not read", faults{unread: true}, []string{Flight}, "TLS passed that was not to"},
 		{"first flights pass without a word", faults{unheard: true}, []string{Flight}, "TLS passed that was not to"},
+		{"one refusal is late", faults{hushed: 1}, nil, ""},
+		{"refusals are not told", faults{hushed: 100}, []string{Flight}, "tunnel hosts: TLS was answered nothing, and not 15 03 01 00 02 02 46"},
 		{"dialled before they are read", faults{early: true}, []string{Flight}, "4 connections were made for TLS that was not to pass"},
 		{"what was captured is refused without a word", faults{silent: true}, []string{Refused}, "captured TLS: TLS was answered nothing, and not 15 03 03 00 02 02 31"},
 		{"what was captured passes where it is refused", faults{open: true}, []string{Flight, Refused}, "connections were made for TLS that was not to pass"},
@@ -92,7 +94,7 @@ func TestAgainUntilItPasses(t *testing.T) {
 	}
 	r.envoy.faults.Store(&faults{})
 	testenv.Wait(t, "it to pass", r.Proven)
-	for _, want := range []string{"level=ERROR", "canary=cut", "canary=relay", "nothing held", "level=INFO msg=\"Envoy is proven"} {
+	for _, want := range []string{"level=ERROR", "canary=cut", "canary=relay", "nothing held", " patience=2s", " patience=4s", "level=INFO msg=\"Envoy is proven"} {
 		if !strings.Contains(log.String(), want) {
 			t.Errorf("the log does not say %q:\n%s", want, log.String())
 		}
@@ -274,7 +276,7 @@ func TestPlan(t *testing.T) {
 	if _, ok := p.Plan(Question{Listener: wire.CanaryRoutes, Host: one, Path: pathCut}); ok || p.Owns("") {
 		t.Error("a canary when no attempt is made")
 	}
-	a, err := newAttempt(bytes.NewReader(make([]byte, 32)))
+	a, err := newAttempt(bytes.NewReader(make([]byte, 32)), 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -29,6 +29,9 @@ func proofNames() []string { return []string{Deadline, Cut, Relay, Tunnels, Mete
 type Verdict struct {
 	// Took is how long the canaries took, from when they could enter.
 	Took time.Duration
+	// Patience is how long it waited for what has to come; 0: no canary could
+	// enter.
+	Patience time.Duration
 	// Failed are those that did not pass, in the order of their names above;
 	// none: all did.
 	Failed []Failure

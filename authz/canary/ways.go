@@ -120,7 +120,8 @@ func (p *Prover) dial(ctx context.Context, listener string) (net.Conn, error) {
 }
 
 // reachTimes is how many times the patience for an end the listeners of canaries
-// may take to come: they come with all else that a new Envoy is told.
+// may take to come: they come with all else that a new Envoy is told. It is the
+// first patience: what has come does not have to come again.
 const reachTimes = 5
 
 // reachPoll is how often they are looked for.
