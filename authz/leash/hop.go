@@ -60,6 +60,9 @@ type Uploads interface {
 	// Take counts n bytes that are about to be sent on, and reports whether they
 	// may be.
 	Take(n int) bool
+	// Unkept reports whether what Take refused had room, but could not be kept
+	// count of.
+	Unkept() bool
 	// Saw is told how many there were by now.
 	Saw(total uint64)
 }

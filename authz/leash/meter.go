@@ -5,8 +5,15 @@ import "github.com/hopgate/hopgate/gateway/api/wire"
 // Limited is the cut of a hop whose budget has no room for what it sends.
 func Limited() Cut { return Cut{Code: codeBudget, Detail: wire.DetailLimit} }
 
-// codeBudget is the code of a budget that is used up.
-const codeBudget = "budget_exhausted"
+// unkept is the cut of a hop whose budget has room, which cannot be kept count of.
+func unkept() Cut { return Cut{Code: codeInternal, Detail: wire.DetailRefused} }
+
+const (
+	// codeBudget is the code of a budget that is used up, codeInternal that of what
+	// the gateway fails in.
+	codeBudget   = "budget_exhausted"
+	codeInternal = "internal"
+)
 
 // meter carries the body of a live hop's request, and counts it before it goes
 // on: no byte passes that there is no room for. The hop is held by its leash,
@@ -39,7 +46,7 @@ func (h *Holder) metered(s *side, hop *Hop, m *said) error {
 	switch m.kind {
 	case kindRequestBody:
 		if len(m.body) > 0 && !hop.Uploads.Take(len(m.body)) {
-			h.register.Cut(hop.ID, Limited())
+			h.register.Cut(hop.ID, untaken(hop.Uploads))
 			s.close()
 			return nil
 		}
@@ -50,4 +57,13 @@ func (h *Holder) metered(s *side, hop *Hop, m *said) error {
 		h.log.Warn("unexpected message on a meter", "kind", m.kind.String())
 		return nil
 	}
+}
+
+// untaken is the cut of a hop whose piece was not taken. Who is out of room is
+// told so, and nobody else.
+func untaken(u Uploads) Cut {
+	if u.Unkept() {
+		return unkept()
+	}
+	return Limited()
 }

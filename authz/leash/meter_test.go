@@ -13,17 +13,20 @@ import (
 
 // purse has room for so many bytes.
 type purse struct {
-	left int
-	saw  []uint64
+	left   int
+	saw    []uint64
+	unkept bool // nothing can be kept
 }
 
 func (p *purse) Take(n int) bool {
-	if n > p.left {
+	if n > p.left || p.unkept {
 		return false
 	}
 	p.left -= n
 	return true
 }
+
+func (p *purse) Unkept() bool { return p.unkept }
 
 func (p *purse) Saw(total uint64) { p.saw = append(p.saw, total) }
 
@@ -70,6 +73,26 @@ func TestMeterCountsBeforeItPasses(t *testing.T) {
 		closeAll(t, m, held)
 		r.Logged(hop.ID, Logged{Details: "hop_limit"})
 		r.wantEnds(t, audit.EndLimit)
+	})
+}
+
+// TestMeterThatCannotCount: a hop is not said to be out of room where nobody can
+// write down what it uses.
+func TestMeterThatCannotCount(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, Config{})
+		hop := r.counted(t, 1, &purse{left: 10, unkept: true})
+		held := r.hold(t, verdict(""), opening(hop.ID.String()))
+		held.want(t, "go on")
+		m := r.hold(t, verdict(""), metering(hop.ID.String()))
+		m.want(t, "go on")
+		m.says <- upload("12345", false)
+		held.want(t, "go on", "403 hop_refused internal content-type=text/plain")
+		m.want(t, "go on")
+		closeAll(t, m, held)
+		r.Logged(hop.ID, Logged{Details: "hop_refused"})
+		r.wantEnds(t, audit.EndRefused)
 	})
 }
 

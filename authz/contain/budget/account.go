@@ -61,6 +61,19 @@ type account struct {
 	ticket ticket
 	// live are the hops that are counted while they live.
 	live map[*Charge]struct{}
+	// bare is what it takes in the file without its names, at most; weight is how
+	// much of the book's weight it is.
+	bare, weight int64
+}
+
+// These are more than a slice of bytes and a name take in the file.
+const (
+	sliceWeight = 64
+	nameWeight  = 64
+)
+
+func newAccount(k key) *account {
+	return &account{key: k, bare: int64(len(lineOf(k).append(nil))) + (slots+1)*sliceWeight}
 }
 
 // use is the slice in which a name was gone to for the last time, and whether the

@@ -25,9 +25,16 @@ type Config struct {
 	Log *slog.Logger
 	// MaxAccounts bounds memory; who would need one more is refused. 0: 65536.
 	MaxAccounts int
+	// MaxFile is how large the file gets, in bytes; a larger one is not read. What
+	// the book has takes half of it at most: who would need more is refused. 0: 512
+	// MiB.
+	MaxFile int64
 }
 
-const usualAccounts = 1 << 16
+const (
+	usualAccounts = 1 << 16
+	usualFile     = 512 << 20
+)
 
 // Book is all accounts.
 type Book struct {
@@ -39,6 +46,7 @@ type Book struct {
 
 	mu       sync.Mutex
 	accounts map[key]*account // guarded by mu
+	weight   int64            // guarded by mu; what all of them take in the file, or more
 	swept    time.Time        // guarded by mu
 }
 
@@ -55,7 +63,7 @@ func open(cfg Config, d disk) (*Book, error) {
 	if err := b.load(); err != nil {
 		return nil, err
 	}
-	if err := b.keeper.rewrite(false); err != nil {
+	if err := b.keeper.renew(false); err != nil {
 		return nil, fmt.Errorf("keep budgets: %w", err)
 	}
 	return b, nil
@@ -64,6 +72,9 @@ func open(cfg Config, d disk) (*Book, error) {
 func empty(cfg Config) (*Book, error) {
 	if cfg.MaxAccounts <= 0 {
 		cfg.MaxAccounts = usualAccounts
+	}
+	if cfg.MaxFile <= 0 {
+		cfg.MaxFile = usualFile
 	}
 	if cfg.Rand == nil {
 		cfg.Rand = rand.Reader
@@ -79,11 +90,16 @@ func empty(cfg Config) (*Book, error) {
 }
 
 // Close writes what is used, and gives up the file. Nothing may begin after it.
+// It does not wait for ever: the error says that the file has not all of it.
 func (b *Book) Close() error {
 	if b.keeper == nil {
 		return nil
 	}
-	return errors.Join(b.keeper.rewrite(true), b.keeper.close())
+	ended, err := b.keeper.last()
+	if !ended {
+		return err
+	}
+	return errors.Join(err, b.keeper.close())
 }
 
 func (b *Book) hash(host string) uint64 {
@@ -111,7 +127,7 @@ type Refusal struct {
 	Limit Limit
 	// Names is true where it is that of names.
 	Names bool
-	// Full is true where there are too many accounts.
+	// Full is true where there are too many accounts, or too many names in all.
 	Full bool
 	// Unkept is why it cannot be kept that something is used; nil: it can.
 	Unkept error
@@ -127,17 +143,24 @@ func (b *Book) Begin(a *Ask) (*Charge, *Refusal) {
 	if len(a.Limits) == 0 {
 		return nil, nil
 	}
+	if b.keeper.stuck() {
+		return nil, b.unkept(a, errNotKept)
+	}
 	c, last, r := b.begin(a)
 	if r != nil {
 		return nil, r
 	}
 	if err := b.wait(last); err != nil {
 		c.Cancel()
-		r = &Refusal{Limit: a.Limits[0], Unkept: err}
-		b.refused(r)
-		return nil, r
+		return nil, b.unkept(a, err)
 	}
 	return c, nil
+}
+
+func (b *Book) unkept(a *Ask, err error) *Refusal {
+	r := &Refusal{Limit: a.Limits[0], Unkept: err}
+	b.refused(r)
+	return r
 }
 
 // begin is Begin, but for that the file must have what last says.
@@ -160,11 +183,15 @@ func (b *Book) begin(a *Ask) (c *Charge, last ticket, r *Refusal) {
 
 // enter finds room by one limit; mu is held.
 func (b *Book) enter(c *Charge, l *Limit, a *Ask, now time.Time) (ticket, *Refusal) {
+	if l.Names > 0 && !b.fits(nameWeight) {
+		b.sweep(now)
+	}
 	acc := b.account(key{a.Who, l.Policy, l.Rule, l.Window}, now)
 	if acc == nil {
 		return 0, &Refusal{Limit: *l, Full: true, Wait: l.Window}
 	}
 	acc.turn(now)
+	b.weigh(acc)
 	n := plus(max(0, a.Head), c.body)
 	if l.UploadBytes > 0 {
 		least := n
@@ -179,12 +206,8 @@ func (b *Book) enter(c *Charge, l *Limit, a *Ask, now time.Time) (ticket, *Refus
 	var named []uint64
 	if l.Names > 0 && a.Host != "" {
 		named = []uint64{b.hash(a.Host)}
-		ok, fresh := acc.name(named[0], l.Names)
-		if !ok {
-			return 0, &Refusal{Limit: *l, Names: true, Wait: acc.nextName(now)}
-		}
-		if fresh {
-			b.entropy.Observe(Entropy(a.Host))
+		if r := b.name(acc, l, named[0], a.Host, now); r != nil {
+			return 0, r
 		}
 	}
 	if l.UploadBytes > 0 {
@@ -200,20 +223,53 @@ func (b *Book) enter(c *Charge, l *Limit, a *Ask, now time.Time) (ticket, *Refus
 	return b.keep(acc, l.UploadBytes, named...), nil
 }
 
+// name notes that acc goes to a host; mu is held.
+func (b *Book) name(acc *account, l *Limit, h uint64, host string, now time.Time) *Refusal {
+	ok, fresh := acc.name(h, l.Names)
+	switch {
+	case !ok:
+		return &Refusal{Limit: *l, Names: true, Wait: acc.nextName(now)}
+	case !fresh:
+		return nil
+	case !b.fits(nameWeight):
+		delete(acc.names, h)
+		return &Refusal{Limit: *l, Full: true, Wait: l.Window}
+	}
+	b.weigh(acc)
+	b.entropy.Observe(Entropy(host))
+	return nil
+}
+
 // account finds or makes one; nil: there is no room. mu is held.
 func (b *Book) account(k key, now time.Time) *account {
 	if a := b.accounts[k]; a != nil {
 		return a
 	}
-	if len(b.accounts) >= b.cfg.MaxAccounts {
+	a := newAccount(k)
+	if !b.hasRoom(a) {
 		b.sweep(now)
-		if len(b.accounts) >= b.cfg.MaxAccounts {
+		if !b.hasRoom(a) {
 			return nil
 		}
 	}
-	a := &account{key: k}
 	b.accounts[k] = a
+	b.weigh(a)
 	return a
+}
+
+// hasRoom reports whether there is room for one account more; mu is held.
+func (b *Book) hasRoom(a *account) bool {
+	return len(b.accounts) < b.cfg.MaxAccounts && b.fits(a.bare)
+}
+
+// fits reports whether there is room for n bytes of the file; mu is held.
+func (b *Book) fits(n int64) bool { return b.weight+n <= b.cfg.MaxFile/2 }
+
+// weigh has all of a count in the book's weight; mu is held.
+func (b *Book) weigh(a *account) {
+	w := a.bare + nameWeight*int64(len(a.names))
+	b.weight += w - a.weight
+	a.weight = w
 }
 
 // sweepEvery is how often at most all accounts are looked at.
@@ -226,8 +282,10 @@ func (b *Book) sweep(now time.Time) {
 	}
 	b.swept = now
 	for k, a := range b.accounts {
-		if a.turn(now); a.idle() {
+		a.turn(now)
+		if b.weigh(a); a.idle() {
 			delete(b.accounts, k)
+			b.weight -= a.weight
 		}
 	}
 }

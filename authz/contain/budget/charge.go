@@ -12,6 +12,7 @@ type Charge struct {
 	body    int64
 	parts   []part
 	over    bool
+	unkept  bool // guarded by the book's mu
 }
 
 // part is what was counted for a hop in one account.
@@ -32,7 +33,24 @@ func (c *Charge) Take(n int) bool {
 	for _, f := range cut {
 		f()
 	}
-	return c.book.wait(last) == nil && ok
+	if c.book.wait(last) == nil || !ok {
+		return ok
+	}
+	c.book.mu.Lock()
+	defer c.book.mu.Unlock()
+	c.unkept = true
+	return false
+}
+
+// Unkept reports whether a Take found room and failed all the same, because it
+// cannot be kept what is used.
+func (c *Charge) Unkept() bool {
+	if c == nil {
+		return false
+	}
+	c.book.mu.Lock()
+	defer c.book.mu.Unlock()
+	return c.unkept
 }
 
 // Saw is told how many bytes of the body Envoy has counted so far: those that

@@ -8,8 +8,10 @@
 // for a window at least, and a twelfth of it more at most.
 //
 // Where there is a file, it counts what is used before that is: whoever kills the
-// process gets nothing back.
+// process gets nothing back. Nobody waits for it for long: what it does not have
+// in time is refused.
 //
 // Everything here is safe for concurrent use. Memory is bounded: there are at
-// most so many accounts, and each has at most as many names as it may have.
+// most so many accounts, each has at most as many names as it may have, and all
+// take no more in the file than can be read again.
 package budget

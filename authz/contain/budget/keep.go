@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 )
 
 // ahead is the part of a budget by which the file is ahead of what is used, so
@@ -21,17 +22,13 @@ type keeper struct {
 	disk disk
 	book *Book
 
-	mu   sync.Mutex
-	free sync.Cond // of mu: the write that went on has ended
+	mu sync.Mutex
 	// pending are lines that are not written yet, given is their last ticket;
 	// guarded by mu.
 	pending []byte
 	given   ticket
-	// written is the last ticket that the file has, failures how many writes have
-	// failed; guarded by mu.
-	written  ticket
-	failures int
-	busy     bool // guarded by mu: somebody writes
+	written ticket // guarded by mu; the last one that the file has
+	round   *round // guarded by mu; the write that goes on; nil: none does
 
 	// What follows is of who writes. Broken is true once a write has failed: what
 	// it left, and what it left out, is mended by a new file.
@@ -41,9 +38,7 @@ type keeper struct {
 }
 
 func newKeeper(path string, d disk, b *Book) *keeper {
-	k := &keeper{path: path, disk: d, book: b}
-	k.free.L = &k.mu
-	return k
+	return &keeper{path: path, disk: d, book: b}
 }
 
 // keep gives the file what it does not have of an account, and of names that it
@@ -103,74 +98,147 @@ func (k *keeper) give(lines []byte) ticket {
 
 var errNotKept = errors.New("what is used of budgets cannot be written")
 
+const (
+	// patience is how long anybody waits for the file: Envoy waits for a decision
+	// for 5 s.
+	patience = 4 * time.Second
+	// lastPatience is how long an end does.
+	lastPatience = 10 * time.Second
+)
+
+// round is one write, of all that was pending as it began.
+type round struct {
+	// ended is closed when it has ended, late when it has gone on for longer than
+	// anybody waits.
+	ended, late chan struct{}
+	err         error // once it has ended
+}
+
+// stuck reports whether nobody needs to ask, since a write goes on and on.
+func (k *keeper) stuck() bool {
+	if k == nil {
+		return false
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.round == nil {
+		return false
+	}
+	select {
+	case <-k.round.late:
+		return true
+	default:
+		return false
+	}
+}
+
 func (k *keeper) wait(t ticket) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	for failures := k.failures; k.written < t; {
-		switch {
-		case k.failures != failures:
+	if k.written >= t {
+		return nil
+	}
+	over := time.NewTimer(patience)
+	defer over.Stop()
+	for k.written < t {
+		r := k.round
+		if r == nil {
+			r = k.begin(patience, k.write)
+		}
+		if !k.await(r, over.C) || r.err != nil {
 			return errNotKept
-		case k.busy:
-			k.free.Wait()
-		default:
-			k.flush()
 		}
 	}
 	return nil
 }
 
-// flush writes what is pending; mu is held, but not while it writes.
-func (k *keeper) flush() {
-	lines, upto := k.pending, k.given
-	k.pending, k.busy = nil, true
+// await reports whether r has ended before it is over; mu is held, but not while
+// it waits.
+func (k *keeper) await(r *round, over <-chan time.Time) bool {
 	k.mu.Unlock()
-	err := k.write(lines)
-	k.mu.Lock()
-	if k.busy = false; err == nil {
-		k.written = upto
-	} else {
-		k.failures++
+	defer k.mu.Lock()
+	select {
+	case <-r.ended:
+		return true
+	case <-over:
+	case <-r.late:
 	}
-	k.free.Broadcast()
+	return false
+}
+
+// begin begins to write what is pending; mu is held, and nobody writes. Who waits
+// does not write, since a write may hang.
+func (k *keeper) begin(within time.Duration, work func(lines []byte) error) *round {
+	r := &round{ended: make(chan struct{}), late: make(chan struct{})}
+	lines, upto := k.pending, k.given
+	k.pending, k.round = nil, r
+	alarm := time.AfterFunc(within, func() {
+		k.book.cfg.Log.Error("budgets are closed, because a write of what is used of them does not end", "file", k.path)
+		close(r.late)
+	})
+	go func() {
+		r.err = work(lines)
+		if !alarm.Stop() && r.err == nil {
+			k.again()
+		}
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		if k.round = nil; r.err == nil {
+			k.written = upto
+		}
+		close(r.ended)
+	}()
+	return r
+}
+
+func (k *keeper) again() {
+	k.book.cfg.Log.Info("budgets can be written again", "file", k.path)
+}
+
+// write has the file have lines. That it cannot is said once.
+func (k *keeper) write(lines []byte) error {
+	was := k.broken
+	err := k.put(lines)
+	if err != nil && !was {
+		k.book.cfg.Log.Error("budgets are closed, because what is used of them cannot be written", "file", k.path, "error", err)
+	}
+	return err
 }
 
 // most is how much larger than twice of what it began with the file gets.
 const most = 1 << 20
 
-// write has the file have lines. What it has too often is left out now and then.
-func (k *keeper) write(lines []byte) error {
-	if k.broken || k.size+int64(len(lines)) > 2*k.base+most {
+// put adds lines to the file. What it has too often is left out now and then, and
+// before it is larger than one that is read.
+func (k *keeper) put(lines []byte) error {
+	if k.broken || k.size+int64(len(lines)) > min(2*k.base+most, k.book.cfg.MaxFile) {
 		return k.renew(false)
 	}
 	n, err := k.file.Write(lines)
 	if k.size += int64(n); err == nil {
 		err = k.file.Sync()
 	}
-	if err != nil {
-		k.broken = true
-		k.book.cfg.Log.Error("budgets are closed, because what is used of them cannot be written", "file", k.path, "error", err)
-	}
+	k.broken = err != nil
 	return err
 }
 
-// rewrite makes a file of what the book has now. Exactly is for the last one:
-// nothing is used after it.
-func (k *keeper) rewrite(exactly bool) error {
+// last makes a file of just what is used: nothing is used after it. False: it
+// has not ended, and whoever writes has the file.
+func (k *keeper) last() (ended bool, err error) {
+	over := time.NewTimer(lastPatience)
+	defer over.Stop()
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	for k.busy {
-		k.free.Wait()
+	for k.round != nil {
+		if !k.await(k.round, over.C) {
+			return false, errNotKept
+		}
 	}
-	upto := k.given
-	k.pending, k.busy = nil, true
-	k.mu.Unlock()
-	err := k.renew(exactly)
-	k.mu.Lock()
-	if k.busy = false; err == nil {
-		k.written = upto
+	r := k.begin(lastPatience, func([]byte) error { return k.renew(true) })
+	if !k.await(r, over.C) {
+		return false, errNotKept
 	}
-	k.free.Broadcast()
-	return err
+	return true, r.err
 }
 
 // renew makes a file of what the book has now, whole or not at all.
@@ -178,6 +246,9 @@ func (k *keeper) renew(exactly bool) error {
 	was := k.broken
 	k.broken = true
 	all := k.book.lines(exactly)
+	if int64(len(all)) > k.book.cfg.MaxFile {
+		return errTooLarge
+	}
 	f, err := k.disk.temp(filepath.Dir(k.path))
 	if err != nil {
 		return err
@@ -196,11 +267,12 @@ func (k *keeper) renew(exactly bool) error {
 	}
 	old := k.file
 	k.file, k.size, k.base, k.broken = f, int64(len(all)), int64(len(all)), false
-	if was && old != nil {
-		k.book.cfg.Log.Info("budgets can be written again", "file", k.path)
+	if old == nil {
+		return nil
 	}
-	if old != nil {
-		return old.Close()
+	_ = old.Close() // nobody reads it any more
+	if was {
+		k.again()
 	}
 	return nil
 }

@@ -21,9 +21,12 @@ import (
 // faultyDisk is the operating system's, but for what is to fail.
 type faultyDisk struct {
 	osDisk
-	full  atomic.Bool
-	syncs atomic.Int64
-	files atomic.Int64
+	full atomic.Bool
+	// sealed has no file made, hangs has none written until it is closed.
+	sealed atomic.Bool
+	hangs  atomic.Pointer[chan struct{}]
+	syncs  atomic.Int64
+	files  atomic.Int64
 }
 
 type faultyFile struct {
@@ -34,7 +37,7 @@ type faultyFile struct {
 var errFull = errors.New("no space left")
 
 func (d *faultyDisk) temp(dir string) (file, error) {
-	if d.full.Load() {
+	if d.full.Load() || d.sealed.Load() {
 		return nil, errFull
 	}
 	d.files.Add(1)
@@ -43,6 +46,9 @@ func (d *faultyDisk) temp(dir string) (file, error) {
 }
 
 func (f *faultyFile) Write(b []byte) (int, error) {
+	if until := f.d.hangs.Load(); until != nil {
+		<-*until
+	}
 	if f.d.full.Load() {
 		n, err := f.file.Write(b[:len(b)/2]) // half of it is there
 		return n, errors.Join(errFull, err)
@@ -62,6 +68,7 @@ type shelf struct {
 	clock *clock
 	disk  *faultyDisk
 	said  *bytes.Buffer
+	most  int64 // of the file; 0: as usual
 }
 
 func newShelf(t *testing.T) *shelf {
@@ -70,7 +77,7 @@ func newShelf(t *testing.T) *shelf {
 
 func (s *shelf) open() *Book {
 	s.t.Helper()
-	b, err := open(Config{Path: s.path, Now: s.clock.now, Log: slog.New(slog.NewTextHandler(s.said, nil))}, s.disk)
+	b, err := open(Config{Path: s.path, Now: s.clock.now, Log: slog.New(slog.NewTextHandler(s.said, nil)), MaxFile: s.most}, s.disk)
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -92,12 +92,9 @@ func (b *Book) lines(exactly bool) []byte {
 	return out
 }
 
-// maxFile is more than any file that was written here takes, in bytes.
-const maxFile = 512 << 20
-
 // load takes what the file has. One that cannot be read is set aside.
 func (b *Book) load() error {
-	raw, err := readFile(b.cfg.Path)
+	raw, err := readFile(b.cfg.Path, b.cfg.MaxFile)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
@@ -105,6 +102,9 @@ func (b *Book) load() error {
 		return fmt.Errorf("read budgets: %w", err)
 	}
 	used, key, err := parse(raw)
+	if int64(len(raw)) > b.cfg.MaxFile {
+		err = errTooLarge
+	}
 	if err != nil {
 		aside := b.cfg.Path + ".damaged"
 		b.cfg.Log.Error("what was used of budgets is not known: its file is set aside, and all of them begin anew", "file", b.cfg.Path, "aside", aside, "error", err)
@@ -118,18 +118,20 @@ func (b *Book) load() error {
 	for k, u := range used {
 		if a := u.account(k, now); !a.idle() {
 			b.accounts[k] = a
+			b.weigh(a)
 		}
 	}
 	return nil
 }
 
-func readFile(path string) ([]byte, error) {
+// readFile reads a file, and of a larger one a byte more than most.
+func readFile(path string, most int64) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, maxFile+1))
+	return io.ReadAll(io.LimitReader(f, most+1))
 }
 
 // used is what the file has of one account.
@@ -145,9 +147,6 @@ var (
 
 // parse passes over a last line without its end: nobody has used what it is of.
 func parse(raw []byte) (all map[key]*used, hashKey []byte, err error) {
-	if len(raw) > maxFile {
-		return nil, nil, errTooLarge
-	}
 	all = map[key]*used{}
 	for n := 1; len(raw) > 0; n++ {
 		text, rest, whole := bytes.Cut(raw, []byte("\n"))
@@ -222,7 +221,7 @@ func (l *line) addTo(all map[key]*used) {
 // has not come, by a clock that went wrong, counts as of now: it is neither lost
 // nor for ever.
 func (u *used) account(k key, now time.Time) *account {
-	a := &account{key: k}
+	a := newAccount(k)
 	a.turn(now)
 	for _, at := range slices.Sorted(maps.Keys(u.bytes)) {
 		if a.at-at < slots {
