@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -110,14 +111,17 @@ func asked(t *testing.T, m *matrix, token string) (<-chan answer, func()) {
 	return out, cancel
 }
 
-// standsStill reports whether a process is stopped.
+// standsStill reports whether a process is stopped, with all of its threads.
 func standsStill(pid int) bool {
-	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return false
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+	for _, path := range threads {
+		raw, lost := os.ReadFile(path)
+		_, after, _ := strings.Cut(string(raw), ") ")
+		if lost != nil || !strings.HasPrefix(after, "T") {
+			return false
+		}
 	}
-	_, after, _ := strings.Cut(string(raw), ") ")
-	return strings.HasPrefix(after, "T")
+	return err == nil && len(threads) > 0
 }
 
 // TestNothingIsLostBetween: what happens between the answer of Check and the

@@ -119,7 +119,9 @@ func orderEach(ask func(*cell) admin.Ask) func(*testing.T, *matrix, string, []*c
 		for _, c := range cells {
 			m.hurry(t, c)
 			var done admin.Done
-			if done, given[c] = order(t, m, ask(c)); done.Ended != c.hops() {
+			// A decision of later that goes on for another change can be the first to
+			// end it, by the same order.
+			if done, given[c] = order(t, m, ask(c)); done.Ended > c.hops() {
 				t.Errorf("%s: %d streams are said to have ended, want %d", c.brief.name, done.Ended, c.hops())
 			}
 		}

@@ -189,9 +189,5 @@ func (s *Service) admitCanary(w *work) bool {
 		h.unapprove()
 		return w.deny(denial.Overloaded)
 	}
-	s.canaries.Add(1)
 	return true
 }
-
-// LiveCanaries is how many of the register's hops are hopgate's own.
-func (s *Service) LiveCanaries() int { return int(s.canaries.Load()) }

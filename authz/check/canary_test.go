@@ -188,16 +188,16 @@ func TestCanariesLeaveNothing(t *testing.T) {
 	if code := h.Again(hop); code != "" {
 		t.Fatal(code)
 	}
-	if n := h.LiveCanaries(); n != 1 || h.register.Len() != 1 || len(h.register.Streams()) != 0 || len(h.register.Hops()) != 0 {
-		t.Errorf("%d canaries of %d hops, streams %v", n, h.register.Len(), h.register.Streams())
+	if n := h.register.Served(); n != 0 || h.register.Len() != 1 || len(h.register.Streams()) != 0 || len(h.register.Hops()) != 0 {
+		t.Errorf("%d of %d hops are served, streams %v", n, h.register.Len(), h.register.Streams())
 	}
 	c.plan.Hold = ""
 	if got := h.ask(entering(wire.CanaryRoutes)); got.code() != denial.NoRoute {
 		t.Errorf("a canary that was not sent: %q", got.code())
 	}
 	h.finish(allowed)
-	if n := h.LiveCanaries(); n != 0 || h.register.Len() != 0 {
-		t.Errorf("%d canaries of %d hops are left", n, h.register.Len())
+	if n := h.register.Served(); n != 0 || h.register.Len() != 0 {
+		t.Errorf("%d of %d hops that are left are served", n, h.register.Len())
 	}
 	if rs := h.recorder.records(t); len(rs) != 0 {
 		t.Errorf("recorded: %+v", rs)

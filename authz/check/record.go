@@ -156,7 +156,6 @@ func source(p *Peer) netip.AddrPort {
 // Ended writes the end of a hop. It is given to the register.
 func (s *Service) Ended(h *leash.Hop, e leash.Ending) {
 	if h.Canary {
-		s.canaries.Add(-1)
 		if held, ok := h.Subject.(*Held); ok {
 			held.unapprove()
 		}

@@ -118,8 +118,6 @@ type Service struct {
 	renewing  sync.WaitGroup
 	// pools names connections, as nobody else can.
 	pools maphash.Seed
-	// canaries are those that the register has.
-	canaries atomic.Int64
 }
 
 // New makes a Service that denies everything until SetWorld.

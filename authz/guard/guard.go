@@ -214,7 +214,7 @@ func (g *Guard) DNS() netip.AddrPort { return g.dns.Address() }
 func (g *Guard) Record() *audit.Log { return g.log }
 
 // Live is how many hops are pending or live, but for hopgate's own.
-func (g *Guard) Live() int { return max(0, g.register.Len()-g.check.LiveCanaries()) }
+func (g *Guard) Live() int { return g.register.Served() }
 
 // Settle waits until every hop has ended and Envoy has said how, or ctx ends.
 func (g *Guard) Settle(ctx context.Context) { g.register.Settle(ctx) }

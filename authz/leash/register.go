@@ -54,6 +54,8 @@ type shard struct {
 	mu    sync.Mutex
 	hops  map[ID]*Hop // guarded by mu
 	index index       // guarded by mu
+	// canaries is how many of hops are; guarded by mu.
+	canaries int
 }
 
 // NewRegister makes an empty register; Run must be running for hops to end
@@ -127,6 +129,9 @@ func (r *Register) Enter(h *Hop) error {
 		return ErrTwice
 	}
 	s.hops[h.ID] = h
+	if h.Canary {
+		s.canaries++
+	}
 	s.index.add(h)
 	return nil
 }
@@ -252,6 +257,9 @@ func (r *Register) finish(s *shard, h *Hop, over bool) {
 		return
 	}
 	delete(s.hops, h.ID)
+	if h.Canary {
+		s.canaries--
+	}
 	s.index.drop(h)
 	r.all.Add(-1)
 	how := h.howEnded()
@@ -281,6 +289,17 @@ func (r *Register) Len() int {
 	for i := range r.shard {
 		r.shard[i].mu.Lock()
 		n += len(r.shard[i].hops)
+		r.shard[i].mu.Unlock()
+	}
+	return n
+}
+
+// Served is how many of them are not hopgate's own.
+func (r *Register) Served() int {
+	n := 0
+	for i := range r.shard {
+		r.shard[i].mu.Lock()
+		n += len(r.shard[i].hops) - r.shard[i].canaries
 		r.shard[i].mu.Unlock()
 	}
 	return n
