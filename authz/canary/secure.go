@@ -94,6 +94,7 @@ func (s *secure) answer(c net.Conn) {
 	if _, err := c.Write(arrived()); err != nil {
 		return
 	}
+	// What is no canary's name is no path of one, and is not answered.
 	switch _, what, _, _ := wire.ParseCanaryServerName(name); "/" + what {
 	case pathMeter:
 		s.metered(c, name, size)

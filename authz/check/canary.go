@@ -48,6 +48,7 @@ func (s *Service) isCanary(w *work) bool {
 // their token, or in the name of its TLS where that is all there is.
 func (w *work) canarySecret() string {
 	if w.req.Target == canaryTLS {
+		// Of a name that is no canary's it is empty, and so is nobody's.
 		secret, _, _, _ := wire.ParseCanaryServerName(w.canaryName())
 		return secret
 	}
@@ -59,7 +60,7 @@ func (w *work) canarySecret() string {
 
 // canaryName is what the TLS of a canary names.
 func (w *work) canaryName() string {
-	name, _ := cutPort(w.req.Host)
+	name, _ := cutPort(w.req.Host) // any port: the name alone is TLS's
 	return name
 }
 
@@ -90,6 +91,7 @@ func (s *Service) judgeCanary(ctx context.Context, w *work, in inside) bool {
 	}
 	q.Host = strings.Clone(w.dest.Host)
 	if t.Entry == wire.EntryCaptureTLS {
+		// What is no canary's name is empty, which no plan knows.
 		_, what, host, _ := wire.ParseCanaryServerName(q.Host)
 		q.Path, q.Host, q.Source = "/"+what, host, strings.Clone(calledWith(ctx, wire.CallSource))
 	}

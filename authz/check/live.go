@@ -105,6 +105,7 @@ func (s *Service) redecide(held *Held, begun bool) (code string) {
 	if code := s.judgeAgain(held, next); code != "" {
 		return code
 	}
+	// Zero where the hop has just ended: then there is nothing to be sooner than.
 	until, _ := s.cfg.Register.Until(held.entry.ID)
 	sooner := !until.IsZero() && next.end().Before(until.Add(-endSlack))
 	if reason := held.whatChanged(next, sooner); reason != "" && begun {

@@ -78,8 +78,10 @@ func ParseCanaryServerName(name string) (secret, what, host string, ok bool) {
 	if len(parts) < 4 || parts[0] == "" || len(parts[0]) != len(parts[1]) || parts[2] == "" {
 		return "", "", "", false
 	}
-	_, _, ok = ParseCanaryHost(parts[3])
-	return parts[0] + parts[1], parts[2], parts[3], ok
+	if _, _, ok := ParseCanaryHost(parts[3]); !ok {
+		return "", "", "", false
+	}
+	return parts[0] + parts[1], parts[2], parts[3], true
 }
 
 // CanaryName is the name in Envoy of what has this one among the canaries: of
